@@ -1,0 +1,103 @@
+#include "base/buf.h"
+
+#include "base/alloc.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+void buf_init(struct bbt_buf *b, size_t max)
+{
+    *b = (struct bbt_buf){.max = max < SIZE_MAX ? max : SIZE_MAX - 1};
+}
+
+void buf_fini(struct bbt_buf *b)
+{
+    bbt_free(b->data);
+    buf_init(b, b->max);
+}
+
+/* Room for `more` bytes and the NUL. Doubling, so that appending stays linear. */
+static enum bbt_rc reserve(struct bbt_buf *b, size_t more)
+{
+    size_t need, room;
+    uint8_t *data;
+
+    if (more > b->max - b->len)
+        return BBT_INVALID;
+    need = b->len + more + 1;
+    if (need <= b->room)
+        return BBT_OK;
+    room = b->room ? b->room : 64;
+    while (room < need)
+        room = room > SIZE_MAX / 2 ? need : room * 2;
+    if (room > b->max + 1)
+        room = b->max + 1;
+    data = bbt_realloc(b->data, room);
+    if (!data)
+        return BBT_NOMEM;
+    b->data = data;
+    b->room = room;
+    return BBT_OK;
+}
+
+void *buf_extend(struct bbt_buf *b, size_t len)
+{
+    uint8_t *at;
+
+    if (reserve(b, len) != BBT_OK)
+        return NULL;
+    at = b->data + b->len;
+    b->len += len;
+    b->data[b->len] = '\0';
+    return at;
+}
+
+enum bbt_rc buf_put(struct bbt_buf *b, const void *bytes, size_t len)
+{
+    enum bbt_rc rc = reserve(b, len);
+
+    if (rc != BBT_OK)
+        return rc;
+    if (len)
+        memcpy(b->data + b->len, bytes, len);
+    b->len += len;
+    b->data[b->len] = '\0';
+    return BBT_OK;
+}
+
+enum bbt_rc buf_puts(struct bbt_buf *b, const char *s)
+{
+    return buf_put(b, s, strlen(s));
+}
+
+enum bbt_rc buf_printf(struct bbt_buf *b, const char *fmt, ...)
+{
+    va_list ap;
+    enum bbt_rc rc;
+    int n;
+
+    va_start(ap, fmt);
+    n = vsnprintf(NULL, 0, fmt, ap);
+    va_end(ap);
+    if (n < 0)
+        return BBT_INVALID;
+    rc = reserve(b, (size_t)n);
+    if (rc != BBT_OK)
+        return rc;
+    va_start(ap, fmt);
+    (void)vsnprintf((char *)b->data + b->len, (size_t)n + 1, fmt, ap);
+    va_end(ap);
+    b->len += (size_t)n;
+    return BBT_OK;
+}
+
+uint8_t *buf_take(struct bbt_buf *b, size_t *ret_len)
+{
+    uint8_t *data = b->data;
+
+    if (ret_len)
+        *ret_len = b->len;
+    buf_init(b, b->max);
+    return data;
+}

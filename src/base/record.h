@@ -1,0 +1,111 @@
+/* record.h -- the durable facts of a job, as plain values: what the engine decides to keep,
+ * what the store keeps, what the control API shows. No behaviour, no library.
+ *
+ * Words for counting, never mixed: generations; evaluations (one candidate on the whole
+ * training set); examples; requests; tokens. */
+#ifndef BASE_RECORD_H
+#define BASE_RECORD_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum rec_state {
+    REC_QUEUED,
+    REC_RUNNING,
+    REC_PAUSED,
+    REC_COMPLETED,
+    REC_FAILED,
+    REC_CANCELLED,
+    REC_STATE_NR
+};
+
+/* Lower-case name of a state; "unknown" outside the enum. And back: REC_STATE_NR if none. */
+const char *rec_state_name(enum rec_state s);
+enum rec_state rec_state_parse(const char *name);
+
+/* Questions that a job puts to its model. Part of the ledger's key. */
+enum rec_phase {
+    REC_TRAIN,     /* a generation's candidate on the training batches */
+    REC_DEV,       /* a candidate on the development batches */
+    REC_TEST,      /* the tuned prompt on the test batches, once */
+    REC_MANUAL,    /* no soft prompt, test batches */
+    REC_CALIBRATE, /* no soft prompt, training batches: label bias */
+    REC_PROBE,     /* start-up canaries */
+    REC_PREDICT,   /* asked for by a user after the job; not in the ledger */
+    REC_PHASE_NR
+};
+
+const char *rec_phase_name(enum rec_phase p);
+
+#define REC_REASON_MAX 32
+#define REC_DETAIL_MAX 400
+#define REC_NAME_MAX 128
+
+/* What was spent and done. Every field only grows, over restarts too. */
+struct rec_usage {
+    uint64_t generations;
+    uint64_t evaluations;
+    uint64_t examples;
+    uint64_t requests; /* answered and paid for */
+    uint64_t repeated; /* of these, answered before and lost by a crash */
+    uint64_t failures; /* attempts that gave no answer */
+    uint64_t tokens_in;
+    uint64_t tokens_out;
+    uint64_t active_us; /* time spent running */
+};
+
+struct rec_job {
+    int64_t id;
+    char name[REC_NAME_MAX];
+    enum rec_state state;
+    char reason[REC_REASON_MAX]; /* closed list of the states' reasons */
+    char detail[REC_DETAIL_MAX]; /* a sentence for people; may be empty */
+    int64_t priority;
+    int64_t created_us, started_us, ended_us, updated_us; /* wall clock; 0 = not yet */
+    struct rec_usage usage;
+    uint64_t generations_max; /* plan, 0 = open */
+    uint64_t evaluations_max;
+    double best_dev;   /* metric; NaN until known */
+    double last_loss;  /* best training loss of the last generation; NaN until known */
+};
+
+/* One generation. While it is open, `loss` is NULL. */
+struct rec_gen {
+    int64_t job;
+    uint64_t gen; /* from 0 */
+    size_t popsize, dim;
+    double *cand; /* popsize x dim; may be NULL once pruned */
+    double *loss; /* popsize, lower is better */
+    uint64_t digest; /* of the optimiser's state before ask; 0 = not recorded */
+    double loss_best, loss_mean, sigma;
+    double dev;       /* metric of this generation's dev check; NaN where none was due */
+    double dev_loss;
+    uint64_t evaluations; /* running total after this generation */
+    int64_t wall_us;      /* when it was closed */
+};
+
+/* One answered request. Key: (job, phase, gen, cand, batch). */
+struct rec_answer {
+    int64_t job;
+    enum rec_phase phase;
+    uint64_t gen;
+    uint32_t cand, batch;
+    uint64_t digest; /* of the prompt that was asked about */
+    uint32_t rows, labels;
+    float *logit; /* rows x labels */
+    uint32_t tokens_in, tokens_out;
+    uint32_t attempts; /* 1 = answered at once */
+    uint32_t repeated; /* 1 = asked again because a crash may have lost an answer */
+    uint64_t latency_us;
+    int64_t wall_us;
+};
+
+struct rec_event {
+    int64_t id; /* cursor; grows */
+    int64_t job; /* 0 = the daemon's */
+    int64_t wall_us;
+    char kind[REC_REASON_MAX]; /* "state", "generation", "best", "retry", ... */
+    char text[REC_DETAIL_MAX];
+};
+
+#endif

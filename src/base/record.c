@@ -1,5 +1,7 @@
 #include "base/record.h"
 
+#include "base/alloc.h"
+
 #include <string.h>
 
 static const char *const states[REC_STATE_NR] = {
@@ -24,4 +26,40 @@ enum rec_state rec_state_parse(const char *name)
 const char *rec_phase_name(enum rec_phase p)
 {
     return (unsigned)p < REC_PHASE_NR ? phases[p] : "unknown";
+}
+
+void rec_gens_free(struct rec_gen *rows, size_t n)
+{
+    for (size_t i = 0; rows && i < n; i++) {
+        bbt_free(rows[i].cand);
+        bbt_free(rows[i].loss);
+    }
+    bbt_free(rows);
+}
+
+void rec_answers_free(struct rec_answer *rows, size_t n)
+{
+    for (size_t i = 0; rows && i < n; i++)
+        bbt_free(rows[i].logit);
+    bbt_free(rows);
+}
+
+void rec_resume_fini(struct rec_resume *r)
+{
+    bbt_free(r->snapshot);
+    rec_gens_free(r->gens, r->gens_nr);
+    *r = (struct rec_resume){0};
+}
+
+void rec_best_fini(struct rec_best *b)
+{
+    bbt_free(b->z);
+    b->z = NULL;
+}
+
+void rec_result_fini(struct rec_result *r)
+{
+    bbt_free(r->json);
+    bbt_free(r->prompt);
+    *r = (struct rec_result){0};
 }

@@ -108,4 +108,54 @@ struct rec_event {
     char text[REC_DETAIL_MAX];
 };
 
+/* The best point so far by the development set. One per job. */
+struct rec_best {
+    int64_t job;
+    uint64_t gen;
+    uint32_t cand; /* row of the generation, or REC_CAND_MEAN */
+    double dev, dev_loss;
+    size_t dim;
+    double *z; /* dim */
+};
+
+#define REC_CAND_MEAN 0xffffffffu /* the search distribution's mean, not a candidate */
+
+/* One step of the search, kept in one commit: closes a generation, opens the next. */
+struct rec_turn {
+    int64_t job;
+    const struct rec_gen *closed; /* gains loss, dev, counts; NULL at the first turn */
+    const struct rec_gen *open;   /* with candidates and digest; NULL after the last */
+    const void *snapshot; /* optimiser's bytes before the ask of generation snapshot_gen; */
+    size_t snapshot_len;  /* NULL where none is due: resume replays tells instead */
+    uint64_t snapshot_gen;
+    const struct rec_best *best; /* NULL: not better than before */
+    struct rec_usage add;        /* generations, evaluations, active_us of this step */
+    int64_t wall_us;
+};
+
+/* What a restart needs: state before the ask of `snapshot_gen`, then every generation from
+ * there on, in order; the last one may be open (loss NULL). */
+struct rec_resume {
+    void *snapshot; /* NULL where none was kept yet */
+    size_t snapshot_len;
+    uint64_t snapshot_gen;
+    struct rec_gen *gens;
+    size_t gens_nr;
+};
+
+/* Outcome of a completed job. */
+struct rec_result {
+    int64_t job;
+    char *json;    /* the score sheet, one JSON object */
+    float *prompt; /* rows x hidden; NULL where none was tuned */
+    size_t rows, hidden;
+};
+
+/* Free arrays of rows with what they own; NULL is fine. */
+void rec_gens_free(struct rec_gen *rows, size_t n);
+void rec_answers_free(struct rec_answer *rows, size_t n);
+void rec_resume_fini(struct rec_resume *r);
+void rec_best_fini(struct rec_best *b);
+void rec_result_fini(struct rec_result *r);
+
 #endif

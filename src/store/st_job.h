@@ -36,6 +36,11 @@ struct store_filter {
 BBT_NODISCARD enum bbt_rc store_job_list(struct store *s, const struct store_filter *f,
     struct rec_job **ret, size_t *ret_n, struct bbt_err *err);
 
+/* The first job by (priority, higher first; id) whose state is among `states` and which is
+ * not one of the `nlive` ids. BBT_NOTFOUND where there is none. */
+BBT_NODISCARD enum bbt_rc store_job_next(struct store *s, unsigned states,
+    const int64_t *live, size_t nlive, struct rec_job *ret, struct bbt_err *err);
+
 struct store_move {
     int64_t id;
     unsigned from; /* bits of the states it may be in now */

@@ -1,0 +1,81 @@
+/* conf.h -- the daemon's configuration, bbtd.yaml: checked, with defaults.
+ *
+ * Paths are as written: relative ones are meant from the folder of the file
+ * (file_beside()). */
+#ifndef SPEC_CONF_H
+#define SPEC_CONF_H
+
+#include "base/err.h"
+#include "spec/problem.h"
+#include "spec/table.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+enum conf_kind { CONF_KSERVE2 };
+enum conf_binary { CONF_BINARY_AUTO, CONF_BINARY_ON, CONF_BINARY_OFF };
+enum conf_restart { CONF_RESUME, CONF_HOLD };
+
+struct conf_model {
+    char *name;      /* as the job file says it, and the provider */
+    char *embedding; /* model that gives embedding rows; NULL = none asked for */
+    char *version;   /* NULL = the server's choice */
+    char *tokenizer; /* folder with the vocabulary */
+    uint64_t hidden; /* 0 = from the server's metadata */
+    uint64_t batch;  /* rows per request */
+    uint64_t max_length; /* tokens per row, the prompt not counted; 0 = the server's */
+    enum conf_binary binary;
+    struct { /* tensor names; defaults are bbt-lm's */
+        char *input_ids, *attention_mask, *prompt_embedding, *mask_pos, *label_ids, *logits;
+        char *token_type_ids; /* NULL = not sent */
+    } tensors;
+    struct key_pairs parameters; /* sent with every request; values as text */
+};
+
+struct conf_provider {
+    char *name;
+    enum conf_kind kind;
+    char *url; /* http://HOST:PORT, https://..., unix:/path */
+    uint64_t concurrency; /* requests in flight */
+    uint64_t timeout_us, connect_timeout_us;
+    uint64_t response_max; /* bytes */
+    struct {
+        uint64_t base_us, cap_us;
+        uint64_t give_up_us; /* after this long without success the job pauses */
+    } retry;
+    struct key_items models; /* struct conf_model */
+};
+
+struct conf {
+    char *state_dir; /* NULL = the caller's default */
+    bool network_state; /* accept a network file system below state_dir */
+    struct {
+        char *path; /* NULL = the caller's default */
+        unsigned mode;
+    } unix_socket;
+    struct {
+        uint64_t max_running;
+        uint64_t stop_grace_us;
+        enum conf_restart on_restart;
+    } queue;
+    char *log_level;
+    uint64_t worker_threads, blas_threads; /* 0 = by the number of cores */
+    struct key_items providers;            /* struct conf_provider */
+};
+
+/* As job_spec_parse(). */
+BBT_NODISCARD enum bbt_rc conf_parse(const json_t *tree, struct conf **ret,
+    struct spec_problems *problems, struct bbt_err *err);
+void conf_free(struct conf *c); /* NULL is fine */
+
+/* Effective values, as a document that conf_parse() reads. NULL without memory. */
+json_t *conf_print(const struct conf *c);
+
+/* NULL where there is none of that name. Borrowed from `c`. */
+const struct conf_provider *conf_provider(const struct conf *c, const char *name);
+const struct conf_model *conf_model(const struct conf_provider *p, const char *name);
+
+extern const struct key_table conf_table;
+
+#endif

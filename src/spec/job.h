@@ -1,0 +1,96 @@
+/* job.h -- a tuning job as its author wrote it: the job file, checked, with defaults.
+ *
+ * The same code checks the file in bbtctl and the JSON body in the daemon. Files named in a
+ * spec are not opened here. Zero means "not set" unless a comment says otherwise. */
+#ifndef SPEC_JOB_H
+#define SPEC_JOB_H
+
+#include "base/err.h"
+#include "spec/problem.h"
+#include "spec/table.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+enum job_metric { JOB_ACCURACY, JOB_F1 };
+enum job_mode { JOB_ADD, JOB_CONCAT };
+enum job_at { JOB_AT_HIDDEN, JOB_AT_EMBEDDING };
+enum job_projection { JOB_PROJ_UNIFORM, JOB_PROJ_NORMAL };
+enum job_init { JOB_INIT_ZERO, JOB_INIT_RANDOM_TOKENS };
+enum job_loss { JOB_CROSS_ENTROPY, JOB_HINGE, JOB_NEGATIVE_METRIC };
+enum job_format { JOB_FORMAT_AUTO, JOB_TSV, JOB_CSV, JOB_JSONL };
+enum job_step_rule { JOB_STEP_CSA };
+
+struct job_data {
+    char *file;     /* as written; relative to the job file; NULL = no such set */
+    char *blob;     /* SHA-256 of the bytes; set by bbtctl, needed by the daemon */
+    uint64_t shots; /* per class; 0 = every line */
+    enum job_format format; /* auto: by the file's name */
+};
+
+struct job_spec {
+    char *name, *description;
+    struct key_list tags;
+    int64_t priority;
+    char *provider, *model;
+
+    struct job_data train, dev, test; /* dev without a file is split off train's pool */
+    uint64_t split_seed;              /* of the k-shot split */
+    char *col_text, *col_text_a, *col_text_b, *col_label;
+
+    char *template;
+    struct key_pairs labels; /* label -> word, at least two, in the author's order */
+    enum job_metric metric;
+    char *positive; /* label that F1 is about; NULL = macro F1 */
+
+    uint64_t tokens, intrinsic_dim;
+    enum job_mode mode;
+    enum job_at at;
+    enum job_projection projection;
+    double scale; /* NaN = auto, from the embeddings; normal only */
+    double alpha;
+    enum job_init init;
+    uint64_t init_seed, projection_seed;
+
+    uint64_t popsize; /* 0 = 4 + 3 ln d */
+    double sigma;
+    uint64_t seed;
+    enum job_step_rule step_rule;
+
+    enum job_loss loss;
+    double margin; /* hinge only */
+
+    uint64_t dev_every; /* generations */
+    bool dev_mean;      /* also measure the search distribution's mean */
+
+    uint64_t stop_evaluations, stop_generations; /* 0 = open */
+    double stop_dev;                             /* NaN = open */
+    uint64_t stall_generations;                  /* 0 = never */
+    double stall_tolerance;
+    uint64_t stop_time_us; /* running time, over restarts; 0 = open */
+};
+
+/* Who is asking: the author's file, or the wire form that the daemon takes. */
+enum job_form { JOB_FILE, JOB_WIRE };
+
+/* Reads a parsed document. BBT_INVALID with every problem in `problems` (initialised by the
+ * caller), the first of them in `err`. The caller owns *ret. */
+BBT_NODISCARD enum bbt_rc job_spec_parse(const json_t *tree, enum job_form form,
+    struct job_spec **ret, struct spec_problems *problems, struct bbt_err *err);
+void job_spec_free(struct job_spec *s); /* NULL is fine */
+
+/* The wire form with every effective value; parse of it gives the same spec. NULL without
+ * memory. json_print() of it is the canonical text. */
+json_t *job_spec_print(const struct job_spec *s);
+
+/* Upper bounds that follow from the stop rules; 0 = open. */
+uint64_t job_spec_generations_max(const struct job_spec *s);
+uint64_t job_spec_evaluations_max(const struct job_spec *s);
+
+/* Population size in force (popsize, or the default for intrinsic_dim). */
+uint64_t job_spec_popsize(const struct job_spec *s);
+
+extern const struct key_table job_table;
+
+#endif

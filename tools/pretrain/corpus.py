@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """The pre-training text, one document per line, from Debian packages.
 
-    tools/pretrain/corpus.py OUT.txt
+    tools/pretrain/corpus.py WORKDIR
+
+writes corpus.txt and corpus.json (its SHA-256, package versions, counts).
 
 Sources: wordnet-base (glosses, examples, relations), bible-kjv (King James
 Version), dict-devil (The Devil's Dictionary), dict-elements, and from dict-gcide
@@ -11,6 +13,8 @@ themselves, and any document that has one of their definitions inside.
 """
 import collections
 import gzip
+import hashlib
+import json
 import pathlib
 import random
 import re
@@ -20,6 +24,8 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import wngloss  # noqa: E402
 
+PACKAGES = ("wordnet-base", "bible-kjv", "bible-kjv-text", "dict-devil", "dict-elements",
+            "dict-gcide")
 DICTD = pathlib.Path("/usr/share/dictd")
 PARTS = {"noun": "n", "verb": "v", "adj": "a", "adv": "r"}
 WORDNET_VARIANTS = 2  # each synset is told this often, in different words
@@ -198,15 +204,27 @@ def documents(seed=1):
                 yield source, text
 
 
+def package_versions():
+    command = ["dpkg-query", "-W", "-f", "${Package} ${Version}\n", *PACKAGES]
+    out = subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout.decode()
+    return dict(line.split() for line in out.splitlines())
+
+
 def main():
-    counts = collections.defaultdict(lambda: [0, 0])
-    with open(sys.argv[1], "w", encoding="utf-8") as out:
+    workdir = pathlib.Path(sys.argv[1])
+    workdir.mkdir(parents=True, exist_ok=True)
+    counts = collections.defaultdict(lambda: {"documents": 0, "words": 0})
+    digest = hashlib.sha256()
+    with open(workdir / "corpus.txt", "wb") as out:
         for source, text in documents():
-            out.write(text + "\n")
-            counts[source][0] += 1
-            counts[source][1] += len(text.split())
-    for source, (docs, words) in counts.items():
-        print(f"{source}: {docs} documents, {words} words")
+            line = text.encode() + b"\n"
+            out.write(line)
+            digest.update(line)
+            counts[source]["documents"] += 1
+            counts[source]["words"] += len(text.split())
+    about = {"sha256": digest.hexdigest(), "packages": package_versions(), "sources": counts}
+    (workdir / "corpus.json").write_text(json.dumps(about, indent=2) + "\n")
+    print(json.dumps(about, indent=2))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Monotonic: never goes back, means nothing outside this boot. */
 uint64_t clock_mono_us(void);
+
+/* Wall clock, UTC: may jump either way. */
 int64_t clock_wall_us(void);
 
 /* "2026-11-22T23:38:01Z" (RFC 3339, seconds, UTC). `out` holds at least 21 bytes. */

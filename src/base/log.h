@@ -8,6 +8,7 @@
 
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG, LOG_LEVEL_NR };
 
+/* Lines above `level` are dropped. LOG_INFO until the first call. */
 void log_set_level(enum log_level level);
 
 /* LOG_LEVEL_NR where `name` is not error, warn, info or debug. */

@@ -27,8 +27,10 @@ struct op {
     bool queued;
 };
 
+/* An empty queue; `on_first` and `arg` are the caller's to set afterwards. */
 void turnq_init(struct turnq *q);
 
+/* An operation that is not queued. `step` runs in `q`'s turns only. */
 void op_init(struct op *op, struct turnq *q, op_step_fn *step);
 
 /* Queues the operation for one step. Waking a queued one is a no-op, so wake-ups coalesce.

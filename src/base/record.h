@@ -35,6 +35,7 @@ enum rec_phase {
     REC_PHASE_NR
 };
 
+/* Lower-case name of a phase; "unknown" outside the enum. */
 const char *rec_phase_name(enum rec_phase p);
 
 #define REC_REASON_MAX 32
@@ -98,6 +99,14 @@ struct rec_answer {
     uint32_t repeated; /* 1 = asked again because a crash may have lost an answer */
     uint64_t latency_us;
     int64_t wall_us;
+};
+
+/* A request about to be sent (the key of its answer). */
+struct rec_mark {
+    int64_t job;
+    enum rec_phase phase;
+    uint64_t gen;
+    uint32_t cand, batch;
 };
 
 struct rec_event {

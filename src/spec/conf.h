@@ -18,16 +18,17 @@ enum conf_binary { CONF_BINARY_AUTO, CONF_BINARY_ON, CONF_BINARY_OFF };
 enum conf_restart { CONF_RESUME, CONF_HOLD };
 
 struct conf_model {
-    char *name;      /* as the job file says it, and the provider */
-    char *embedding; /* model that gives embedding rows; NULL = none asked for */
-    char *version;   /* NULL = the server's choice */
-    char *tokenizer; /* folder with the vocabulary */
-    uint64_t hidden; /* 0 = from the server's metadata */
-    uint64_t batch;  /* rows per request */
+    char *name;          /* as the job file says it, and the provider */
+    char *embedding;     /* model that gives embedding rows; NULL = none asked for */
+    char *version;       /* NULL = the server's choice */
+    char *tokenizer;     /* folder with the vocabulary */
+    uint64_t hidden;     /* 0 = from the server's metadata */
+    uint64_t batch;      /* rows per request */
     uint64_t max_length; /* tokens per row, the prompt not counted; 0 = the server's */
     enum conf_binary binary;
     struct { /* tensor names; defaults are bbt-lm's */
-        char *input_ids, *attention_mask, *prompt_embedding, *mask_pos, *label_ids, *logits;
+        char *input_ids, *attention_mask, *prompt_embedding, *mask_pos, *label_ids,
+            *logits;
         char *token_type_ids; /* NULL = not sent */
     } tensors;
     struct key_pairs parameters; /* sent with every request; values as text */
@@ -36,7 +37,7 @@ struct conf_model {
 struct conf_provider {
     char *name;
     enum conf_kind kind;
-    char *url; /* http://HOST:PORT, https://..., unix:/path */
+    char *url;            /* http://HOST:PORT, https://..., unix:/path */
     uint64_t concurrency; /* requests in flight */
     uint64_t timeout_us, connect_timeout_us;
     uint64_t response_max; /* bytes */
@@ -48,7 +49,7 @@ struct conf_provider {
 };
 
 struct conf {
-    char *state_dir; /* NULL = the caller's default */
+    char *state_dir;    /* NULL = the caller's default */
     bool network_state; /* accept a network file system below state_dir */
     struct {
         char *path; /* NULL = the caller's default */

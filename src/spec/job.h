@@ -1,7 +1,8 @@
 /* job.h -- a tuning job as its author wrote it: the job file, checked, with defaults.
  *
- * The same code checks the file in bbtctl and the JSON body in the daemon. Files named in a
- * spec are not opened here. Zero means "not set" unless a comment says otherwise. */
+ * The same code checks the file in bbtctl and the JSON body in the daemon. Files named
+ * in a spec are not opened here. Zero means "not set" unless a comment says otherwise.
+ */
 #ifndef SPEC_JOB_H
 #define SPEC_JOB_H
 
@@ -74,14 +75,14 @@ struct job_spec {
 /* Who is asking: the author's file, or the wire form that the daemon takes. */
 enum job_form { JOB_FILE, JOB_WIRE };
 
-/* Reads a parsed document. BBT_INVALID with every problem in `problems` (initialised by the
- * caller), the first of them in `err`. The caller owns *ret. */
+/* Reads a parsed document. BBT_INVALID with every problem in `problems` (initialised by
+ * the caller), the first of them in `err`. The caller owns *ret. */
 BBT_NODISCARD enum bbt_rc job_spec_parse(const json_t *tree, enum job_form form,
     struct job_spec **ret, struct spec_problems *problems, struct bbt_err *err);
 void job_spec_free(struct job_spec *s); /* NULL is fine */
 
-/* The wire form with every effective value; parse of it gives the same spec. NULL without
- * memory. json_print() of it is the canonical text. */
+/* The wire form with every effective value; parse of it gives the same spec. NULL
+ * without memory. json_print() of it is the canonical text. */
 json_t *job_spec_print(const struct job_spec *s);
 
 /* Upper bounds that follow from the stop rules; 0 = open. */

@@ -1,7 +1,8 @@
 /* table.h -- one validator for both files: a table of keys says what may stand where.
  *
  * Parser, defaults, printing and the reference pages in schema/ all come from the same
- * rows, so they cannot differ. A key that no row names is an error with a suggestion. */
+ * rows, so they cannot differ. A key that no row names is an error with a suggestion.
+ */
 #ifndef SPEC_TABLE_H
 #define SPEC_TABLE_H
 
@@ -14,22 +15,22 @@
 #include <stdint.h>
 
 enum key_type {
-    KEY_TEXT,     /* char *: UTF-8 without control characters; min..max are bytes */
-    KEY_CONST,    /* a text that must be the fallback; lands nowhere */
-    KEY_COUNT,    /* uint64_t */
-    KEY_INT,      /* int64_t */
-    KEY_REAL,     /* double; NaN where absent without fallback */
-    KEY_AUTO,     /* double, or the word auto = NaN */
-    KEY_BOOL,     /* bool */
-    KEY_ENUM,     /* int: index into `words` */
-    KEY_TIME,     /* uint64_t microseconds: 500ms 60s 5m 12h 2d, plain number = seconds;
-                     min and max in seconds */
-    KEY_SIZE,     /* uint64_t bytes: 64K 32M 2G, plain number = bytes */
-    KEY_MODE,     /* unsigned: file mode, octal digits in a text ("0660") */
-    KEY_SHA256,   /* char *: 64 hexadecimal digits */
-    KEY_LIST,     /* struct key_list: texts */
-    KEY_MAP,      /* struct key_pairs: text to text, order kept; min..max are pairs */
-    KEY_ITEMS,    /* struct key_items: sections by the sub-table `items` */
+    KEY_TEXT,   /* char *: UTF-8 without control characters; min..max are bytes */
+    KEY_CONST,  /* a text that must be the fallback; lands nowhere */
+    KEY_COUNT,  /* uint64_t */
+    KEY_INT,    /* int64_t */
+    KEY_REAL,   /* double; NaN where absent without fallback */
+    KEY_AUTO,   /* double, or the word auto = NaN */
+    KEY_BOOL,   /* bool */
+    KEY_ENUM,   /* int: index into `words` */
+    KEY_TIME,   /* uint64_t microseconds: 500ms 60s 5m 12h 2d, plain number = seconds;
+                   min and max in seconds */
+    KEY_SIZE,   /* uint64_t bytes: 64K 32M 2G, plain number = bytes */
+    KEY_MODE,   /* unsigned: file mode, octal digits in a text ("0660") */
+    KEY_SHA256, /* char *: 64 hexadecimal digits */
+    KEY_LIST,   /* struct key_list: texts */
+    KEY_MAP,    /* struct key_pairs: text to text, order kept; min..max are pairs */
+    KEY_ITEMS,  /* struct key_items: sections by the sub-table `items` */
     KEY_TYPE_NR
 };
 
@@ -52,13 +53,14 @@ struct key_items {
 struct key {
     const char *path; /* "stop.target.dev", relative to the table */
     enum key_type type;
-    size_t at;     /* offset in the table's struct */
+    size_t at; /* offset in the table's struct */
     double min, max;
-    const char *fallback; /* as one would write it; NULL = absent stays zero, NULL or NaN */
+    const char
+        *fallback; /* as one would write it; NULL = absent stays zero, NULL or NaN */
     const char *const *words; /* KEY_ENUM: NULL-terminated */
     bool needed;
     const struct key_table *items; /* KEY_ITEMS */
-    const char *help; /* one line */
+    const char *help;              /* one line */
 };
 
 struct key_table {
@@ -68,16 +70,17 @@ struct key_table {
     size_t size; /* of the struct that is filled */
 };
 
-/* Fills `out` (zeroed by the caller, t->size bytes) from an object and notes every problem.
- * `out` is always safe for table_fini(), and holds defaults where values were wrong. */
-void table_read(const struct key_table *t, const json_t *tree, const char *pointer, void *out,
-    struct spec_problems *problems);
+/* Fills `out` (zeroed by the caller, t->size bytes) from an object and notes every
+ * problem. `out` is always safe for table_fini(), and holds defaults where values were
+ * wrong. */
+void table_read(const struct key_table *t, const json_t *tree, const char *pointer,
+    void *out, struct spec_problems *problems);
 
 /* Frees what table_read() allocated inside `out`. */
 void table_fini(const struct key_table *t, void *out);
 
-/* The effective values as a new JSON object, reading back to the same struct; absent optional
- * values are left out. NULL without memory. */
+/* The effective values as a new JSON object, reading back to the same struct; absent
+ * optional values are left out. NULL without memory. */
 json_t *table_print(const struct key_table *t, const void *out);
 
 /* The reference table as Markdown: key, type, default, range, help. BBT_NOMEM. */

@@ -10,7 +10,8 @@
 
 struct store;
 
-/* e->id is ignored; *ret_id (may be NULL) is the new cursor, higher than every earlier one. */
+/* e->id is ignored; *ret_id (may be NULL) is the new cursor, higher than every earlier
+ * one. */
 BBT_NODISCARD enum bbt_rc store_event_add(
     struct store *s, const struct rec_event *e, int64_t *ret_id, struct bbt_err *err);
 

@@ -1,8 +1,9 @@
 /* st_gen.h -- generations and the optimiser's state: the checkpoint.
  *
- * A full snapshot is megabytes at d = 500, so it is written rarely; each turn always writes
- * its small row (candidates, losses). Resume loads the snapshot and tells the losses of the
- * generations after it again. Candidates older than the snapshot are dropped. */
+ * A full snapshot is megabytes at d = 500, so it is written rarely; each turn always
+ * writes its small row (candidates, losses). Resume loads the snapshot and tells the
+ * losses of the generations after it again. Candidates older than the snapshot are
+ * dropped. */
 #ifndef STORE_ST_GEN_H
 #define STORE_ST_GEN_H
 
@@ -14,9 +15,9 @@
 
 struct store;
 
-/* One turn in one commit; also sets the job's last_loss and best_dev and adds `add` to its
- * counters. BBT_NOTFOUND: no such job. BBT_CONFLICT: `closed` is not the open generation, or
- * `open` is not the next one. BBT_INVALID: shapes that cannot be. */
+/* One turn in one commit; also sets the job's last_loss and best_dev and adds `add` to
+ * its counters. BBT_NOTFOUND: no such job. BBT_CONFLICT: `closed` is not the open
+ * generation, or `open` is not the next one. BBT_INVALID: shapes that cannot be. */
 BBT_NODISCARD enum bbt_rc store_turn(
     struct store *s, const struct rec_turn *t, struct bbt_err *err);
 

@@ -13,22 +13,24 @@ struct store;
 
 #define STORE_KEY_MAX 128 /* bytes of an idempotency key */
 
-/* Adds a queued job: name, priority, created_us and the plan are taken from `job`, the rest
- * starts empty. With a `key` that was used before, *ret_id is the earlier job and
- * *ret_existed true, provided the spec is the same text; another spec is BBT_CONFLICT. */
+/* Adds a queued job: name, priority, created_us and the plan are taken from `job`, the
+ * rest starts empty. With a `key` that was used before, *ret_id is the earlier job and
+ * *ret_existed true, provided the spec is the same text; another spec is BBT_CONFLICT.
+ */
 BBT_NODISCARD enum bbt_rc store_job_add(struct store *s, const struct rec_job *job,
     const char *spec_json, const char *key, int64_t *ret_id, bool *ret_existed,
     struct bbt_err *err);
 
 /* BBT_NOTFOUND. `ret_spec_json` may be NULL; its text is to be freed by bbt_free(). */
-BBT_NODISCARD enum bbt_rc store_job_get(struct store *s, int64_t id, struct rec_job *ret,
-    char **ret_spec_json, struct bbt_err *err);
+BBT_NODISCARD enum bbt_rc store_job_get(struct store *s, int64_t id,
+    struct rec_job *ret, char **ret_spec_json, struct bbt_err *err);
 
 struct store_filter {
-    unsigned states; /* bits 1u << REC_*; 0 = every state */
+    unsigned states;  /* bits 1u << REC_*; 0 = every state */
     const char *name; /* exactly this name; NULL = any */
-    int64_t after;   /* ids above this one (below it where newest_first); 0 = from the end */
-    size_t limit;    /* 0 = 1000 */
+    int64_t
+        after; /* ids above this one (below it where newest_first); 0 = from the end */
+    size_t limit; /* 0 = 1000 */
     bool newest_first;
 };
 
@@ -36,8 +38,8 @@ struct store_filter {
 BBT_NODISCARD enum bbt_rc store_job_list(struct store *s, const struct store_filter *f,
     struct rec_job **ret, size_t *ret_n, struct bbt_err *err);
 
-/* The first job by (priority, higher first; id) whose state is among `states` and which is
- * not one of the `nlive` ids. BBT_NOTFOUND where there is none. */
+/* The first job by (priority, higher first; id) whose state is among `states` and which
+ * is not one of the `nlive` ids. BBT_NOTFOUND where there is none. */
 BBT_NODISCARD enum bbt_rc store_job_next(struct store *s, unsigned states,
     const int64_t *live, size_t nlive, struct rec_job *ret, struct bbt_err *err);
 
@@ -55,7 +57,8 @@ struct store_move {
 BBT_NODISCARD enum bbt_rc store_job_state(
     struct store *s, const struct store_move *m, struct bbt_err *err);
 
-/* Adds to the counters that no other call adds to (failures, repeated, active_us, ...). */
+/* Adds to the counters that no other call adds to (failures, repeated, active_us, ...).
+ */
 BBT_NODISCARD enum bbt_rc store_usage_add(
     struct store *s, int64_t job, const struct rec_usage *add, struct bbt_err *err);
 

@@ -10,15 +10,15 @@
 
 struct store;
 
-/* Inserts n answers and adds requests, tokens, repeated and (phase train) examples to their
- * jobs' counters, together. A row whose key is known already is left out and not counted;
- * the others are kept and the call says BBT_CONFLICT. BBT_NOTFOUND: no such job, nothing
- * kept. `ret_added` may be NULL; written on BBT_OK and BBT_CONFLICT. */
-BBT_NODISCARD enum bbt_rc store_ledger_add(struct store *s, const struct rec_answer *rows,
-    size_t n, size_t *ret_added, struct bbt_err *err);
+/* Inserts n answers and adds requests, tokens, repeated and (phase train) examples to
+ * their jobs' counters, together. A row whose key is known already is left out and not
+ * counted; the others are kept and the call says BBT_CONFLICT. BBT_NOTFOUND: no such
+ * job, nothing kept. `ret_added` may be NULL; written on BBT_OK and BBT_CONFLICT. */
+BBT_NODISCARD enum bbt_rc store_ledger_add(struct store *s,
+    const struct rec_answer *rows, size_t n, size_t *ret_added, struct bbt_err *err);
 
-/* All answers of one phase of one generation, by (cand, batch). rec_answers_free(); NULL and
- * 0 where there are none. Phases outside generations use gen 0. */
+/* All answers of one phase of one generation, by (cand, batch). rec_answers_free();
+ * NULL and 0 where there are none. Phases outside generations use gen 0. */
 BBT_NODISCARD enum bbt_rc store_ledger_load(struct store *s, int64_t job,
     enum rec_phase phase, uint64_t gen, struct rec_answer **ret, size_t *ret_n,
     struct bbt_err *err);

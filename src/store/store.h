@@ -1,12 +1,13 @@
 /* store.h -- the daemon's database: open, close, group calls into one commit.
  *
- * SQLite in WAL mode with synchronous=FULL: a call that returned BBT_OK outside a group, or
- * whose group was committed, survives power loss. Calls block on the disk, so they belong on
- * one thread that nobody waits for; a `struct store` is used by one thread at a time.
+ * SQLite in WAL mode with synchronous=FULL: a call that returned BBT_OK outside a
+ * group, or whose group was committed, survives power loss. Calls block on the disk, so
+ * they belong on one thread that nobody waits for; a `struct store` is used by one
+ * thread at a time.
  *
- * Classes of every call below and in the st_*.h files: BBT_IO (disk full, I/O error: stop
- * admitting work), BBT_CORRUPT (the file is damaged), BBT_NOMEM; others are named. A failed
- * call leaves no trace of itself, inside a group too. */
+ * Classes of every call below and in the st_*.h files: BBT_IO (disk full, I/O error:
+ * stop admitting work), BBT_CORRUPT (the file is damaged), BBT_NOMEM; others are named.
+ * A failed call leaves no trace of itself, inside a group too. */
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
 
@@ -24,17 +25,18 @@ enum store_flag {
 BBT_NODISCARD enum bbt_rc store_use_alloc(struct bbt_err *err);
 
 /* Makes `state_dir` (0700) and bbtd.db (0600) where they are missing, takes the lock on
- * DIR/lock, brings the schema to this program's version (each migration in a transaction).
- * BBT_CONFLICT: another daemon holds the directory. BBT_DENIED: not ours to write.
- * BBT_INVALID: the file is not ours, or of a newer version, or on a network file system. */
+ * DIR/lock, brings the schema to this program's version (each migration in a
+ * transaction). BBT_CONFLICT: another daemon holds the directory. BBT_DENIED: not ours
+ * to write. BBT_INVALID: the file is not ours, or of a newer version, or on a network
+ * file system. */
 BBT_NODISCARD enum bbt_rc store_open(
     const char *state_dir, unsigned flags, struct store **ret, struct bbt_err *err);
 
 /* Rolls an open group back, releases the lock. NULL is fine. */
 void store_close(struct store *s);
 
-/* Opens a group: the calls until store_commit() become durable together. Groups nest; only
- * the outermost commit writes. A call that fails inside undoes itself alone. */
+/* Opens a group: the calls until store_commit() become durable together. Groups nest;
+ * only the outermost commit writes. A call that fails inside undoes itself alone. */
 BBT_NODISCARD enum bbt_rc store_begin(struct store *s, struct bbt_err *err);
 
 /* On failure the whole group is undone and no group is open. */

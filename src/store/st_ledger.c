@@ -1,0 +1,147 @@
+#include "store/st_ledger.h"
+
+#include "base/alloc.h"
+#include "store/db.h"
+#include "store/st_job.h"
+
+#define CELLS_MAX (64u * 1024u * 1024u) /* logits of one answer */
+
+static enum bbt_rc insert_answer(
+    struct store *s, const struct rec_answer *a, struct bbt_err *err)
+{
+    struct query q;
+    uint64_t cells = (uint64_t)a->rows * a->labels;
+
+    if (cells == 0 || cells > CELLS_MAX || !a->logit ||
+        (unsigned)a->phase >= REC_PHASE_NR)
+        return bbt_fail(err, BBT_INVALID, "an answer of impossible shape (%u x %u)",
+            a->rows, a->labels);
+    db_start(&q, s,
+        "INSERT INTO answer (job, phase, gen, cand, batch, digest, rows, labels, "
+        "logit, "
+        "tokens_in, tokens_out, attempts, repeated, latency_us, wall_us) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING");
+    db_int(&q, a->job);
+    db_int(&q, (int64_t)a->phase);
+    db_u64(&q, a->gen);
+    db_int(&q, a->cand);
+    db_int(&q, a->batch);
+    db_u64(&q, a->digest);
+    db_int(&q, a->rows);
+    db_int(&q, a->labels);
+    db_blob(&q, a->logit, (size_t)cells * sizeof *a->logit);
+    db_int(&q, a->tokens_in);
+    db_int(&q, a->tokens_out);
+    db_int(&q, a->attempts);
+    db_int(&q, a->repeated);
+    db_u64(&q, a->latency_us);
+    db_int(&q, a->wall_us);
+    return db_done(&q, err);
+}
+
+static enum bbt_rc add_row(
+    struct store *s, const struct rec_answer *a, size_t *added, struct bbt_err *err)
+{
+    const struct rec_usage use = {
+        .requests = 1,
+        .repeated = a->repeated,
+        .examples = a->phase == REC_TRAIN ? a->rows : 0,
+        .tokens_in = a->tokens_in,
+        .tokens_out = a->tokens_out,
+    };
+    enum bbt_rc rc = insert_answer(s, a, err);
+
+    if (rc != BBT_OK || db_changed(s) == 0)
+        return rc;
+    (*added)++;
+    return store_usage_add(s, a->job, &use, err);
+}
+
+enum bbt_rc store_ledger_add(struct store *s, const struct rec_answer *rows, size_t n,
+    size_t *ret_added, struct bbt_err *err)
+{
+    size_t added = 0;
+    enum bbt_rc rc = db_enter(s, err);
+
+    if (rc != BBT_OK)
+        return rc;
+    for (size_t i = 0; rc == BBT_OK && i < n; i++)
+        rc = add_row(s, &rows[i], &added, err);
+    rc = db_leave(s, rc, err);
+    if (rc != BBT_OK)
+        return rc;
+    if (ret_added)
+        *ret_added = added;
+    return added == n
+               ? BBT_OK
+               : bbt_fail(err, BBT_CONFLICT,
+                     "%zu of %zu answers were in the ledger already", n - added, n);
+}
+
+static void read_answer(struct query *q, struct rec_answer *a)
+{
+    a->cand = (uint32_t)db_col_int(q);
+    a->batch = (uint32_t)db_col_int(q);
+    a->digest = db_col_u64(q);
+    a->rows = (uint32_t)db_col_int(q);
+    a->labels = (uint32_t)db_col_int(q);
+    a->logit = db_col_blob(q, (size_t)a->rows * a->labels * sizeof *a->logit, NULL);
+    a->tokens_in = (uint32_t)db_col_int(q);
+    a->tokens_out = (uint32_t)db_col_int(q);
+    a->attempts = (uint32_t)db_col_int(q);
+    a->repeated = (uint32_t)db_col_int(q);
+    a->latency_us = db_col_u64(q);
+    a->wall_us = db_col_int(q);
+}
+
+enum bbt_rc store_ledger_load(struct store *s, int64_t job, enum rec_phase phase,
+    uint64_t gen, struct rec_answer **ret, size_t *ret_n, struct bbt_err *err)
+{
+    struct query q;
+    struct rec_answer *rows = NULL;
+    size_t n = 0;
+    enum bbt_rc rc = BBT_OK, end;
+
+    db_start(&q, s,
+        "SELECT cand, batch, digest, rows, labels, logit, tokens_in, tokens_out, "
+        "attempts, "
+        "repeated, latency_us, wall_us FROM answer WHERE job = ? AND phase = ? AND gen "
+        "= ? "
+        "ORDER BY cand, batch");
+    db_int(&q, job);
+    db_int(&q, (int64_t)phase);
+    db_u64(&q, gen);
+    while (rc == BBT_OK && db_row(&q)) {
+        rc = db_grow((void **)&rows, n, sizeof *rows, err);
+        if (rc != BBT_OK)
+            break;
+        rows[n] = (struct rec_answer){.job = job, .phase = phase, .gen = gen};
+        read_answer(&q, &rows[n++]);
+    }
+    end = db_end(&q, rc == BBT_OK ? err : NULL);
+    rc = rc == BBT_OK ? end : rc;
+    if (rc == BBT_OK) {
+        *ret = rows;
+        *ret_n = n;
+        return rc;
+    }
+    rec_answers_free(rows, n);
+    return rc;
+}
+
+enum bbt_rc store_ledger_count(
+    struct store *s, int64_t job, uint64_t *ret, struct bbt_err *err)
+{
+    struct query q;
+    uint64_t n = 0;
+    enum bbt_rc rc;
+
+    db_start(&q, s, "SELECT count(*) FROM answer WHERE job = ?");
+    db_int(&q, job);
+    if (db_row(&q))
+        n = db_col_u64(&q);
+    rc = db_end(&q, err);
+    if (rc == BBT_OK)
+        *ret = n;
+    return rc;
+}

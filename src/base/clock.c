@@ -26,6 +26,8 @@ void clock_rfc3339(int64_t wall_us, char *out, size_t room)
     if (!room)
         return;
     out[0] = '\0';
-    if (gmtime_r(&s, &tm))
-        (void)strftime(out, room, "%Y-%m-%dT%H:%M:%SZ", &tm);
+    if (wall_us < 0 && wall_us % 1000000)
+        s--; /* towards the past, as everywhere else */
+    if (!gmtime_r(&s, &tm) || strftime(out, room, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
+        out[0] = '\0'; /* strftime leaves anything behind where it does not fit */
 }

@@ -14,7 +14,8 @@ uint64_t clock_mono_us(void);
 /* Wall clock, UTC: may jump either way. */
 int64_t clock_wall_us(void);
 
-/* "2026-11-22T23:38:01Z" (RFC 3339, seconds, UTC). `out` holds at least 21 bytes. */
+/* "2026-11-22T23:38:01Z" (RFC 3339, seconds, UTC). `out` holds at least 21 bytes;
+ * empty where it does not fit. */
 void clock_rfc3339(int64_t wall_us, char *out, size_t room);
 
 #endif

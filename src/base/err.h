@@ -31,8 +31,8 @@ struct bbt_err {
 enum bbt_rc bbt_fail(struct bbt_err *err, enum bbt_rc rc, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Puts "WHILE: " in front of the sentence and returns err->rc. A sentence that grows too
- * long loses its end. */
+/* Puts "WHILE: " in front of the sentence and returns err->rc (BBT_INVALID where `err` is
+ * NULL). A sentence that grows too long loses its end. */
 enum bbt_rc bbt_err_ctx(struct bbt_err *err, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 

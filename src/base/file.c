@@ -35,6 +35,7 @@ static enum bbt_rc fail_errno(struct bbt_err *err, const char *what, const char 
 enum bbt_rc file_read(const char *path, struct bbt_buf *ret, struct bbt_err *err)
 {
     enum bbt_rc rc = BBT_OK;
+    size_t before = ret->len;
     struct stat st;
     int fd;
 
@@ -67,6 +68,10 @@ enum bbt_rc file_read(const char *path, struct bbt_buf *ret, struct bbt_err *err
     }
 out:
     (void)close(fd);
+    if (rc != BBT_OK && ret->data) {
+        ret->len = before;
+        ret->data[before] = '\0';
+    }
     return rc;
 }
 

@@ -6,7 +6,8 @@
 #include "base/err.h"
 
 /* Appends the file's bytes to `ret` (which brings the cap). Regular files and pipes.
- * BBT_NOTFOUND, BBT_DENIED, BBT_INVALID (over the cap, a directory), BBT_IO, BBT_NOMEM. */
+ * BBT_NOTFOUND, BBT_DENIED, BBT_INVALID (over the cap, a directory), BBT_IO, BBT_NOMEM; then
+ * `ret` holds what it held before. */
 BBT_NODISCARD enum bbt_rc file_read(
     const char *path, struct bbt_buf *ret, struct bbt_err *err);
 

@@ -4,6 +4,18 @@
 
 #include <string.h>
 
+/* jansson tells some refused allocations as syntax errors; this remembers the truth. */
+static _Thread_local int refused;
+
+static void *alloc_noted(size_t size)
+{
+    void *p = bbt_alloc(size);
+
+    if (!p)
+        refused = 1;
+    return p;
+}
+
 static int too_deep(const json_t *v, int left)
 {
     const char *key;
@@ -28,9 +40,11 @@ enum bbt_rc json_parse(
     const void *bytes, size_t len, const char *name, json_t **ret, struct bbt_err *err)
 {
     json_error_t why;
-    json_t *v = json_loadb(bytes, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &why);
+    json_t *v;
 
-    if (!v && json_error_code(&why) == json_error_out_of_memory)
+    refused = 0;
+    v = json_loadb(bytes, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &why);
+    if (!v && (refused || json_error_code(&why) == json_error_out_of_memory))
         return bbt_fail(err, BBT_NOMEM, "no memory to read %s", name);
     if (!v)
         return bbt_fail(
@@ -86,5 +100,5 @@ int json_get_bool(const json_t *obj, const char *key, int fallback)
 
 void json_use_alloc(void)
 {
-    json_set_alloc_funcs(bbt_alloc, bbt_free);
+    json_set_alloc_funcs(alloc_noted, bbt_free);
 }

@@ -19,7 +19,8 @@
 BBT_NODISCARD enum bbt_rc json_parse(
     const void *bytes, size_t len, const char *name, json_t **ret, struct bbt_err *err);
 
-/* Compact text with sorted keys and shortest-safe numbers: equal values give equal bytes.
+/* Compact text with sorted keys and 17 digits where needed: equal values give equal bytes,
+ * and numbers read back as they were.
  * To be freed by bbt_free(); NULL without memory. */
 char *json_print(const json_t *v);
 

@@ -53,8 +53,10 @@ void log_put(enum log_level level, const char *id, const char *fmt, ...)
         clock_rfc3339(clock_wall_us(), when, sizeof when);
         n = snprintf(line, sizeof line, "%s %s %s: %s\n", when, names[level], id, text);
     }
-    if (n > (int)sizeof line - 1)
+    if (n > (int)sizeof line - 1) {
         n = (int)sizeof line - 1;
+        line[n - 1] = '\n';
+    }
     /* one write per line: lines of several threads do not mix */
     if (n > 0 && write(STDERR_FILENO, line, (size_t)n) < 0)
         return; /* nowhere left to complain */

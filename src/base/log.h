@@ -2,7 +2,8 @@
  *
  * Only the edge logs (daemon, lmserver, engine events); library code returns errors. Thread
  * safe. A line is: time level id text key=value..., or with systemd's level prefix where
- * stderr is the journal (JOURNAL_STREAM is set). Control characters are escaped. */
+ * stderr is the journal (JOURNAL_STREAM is set). Control characters become spaces, long texts
+ * lose their end: nobody forges a second line. */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
 

@@ -26,8 +26,7 @@ TOP = {"daemon", "ctl", "lmserver"}
 
 # foreign library -> (its headers, its symbols, the folders that are its door)
 DOORS = {
-    "jansson": (r"jansson\.h", None, {"base", "daemon", "ctl", "web", "lmserver", "spec",
-                                      "prov", "engine"}),
+    "jansson": (r"jansson\.h", None, {"base"}),
     "libyaml": (r"yaml\.h", r"yaml_(?:parser|document|event|token)_", {"base"}),
     "openssl": (r"openssl/", r"EVP_|SHA256|RAND_|ERR_get_error", {"base"}),
     "blas": (r"cblas.*\.h|lapacke.*\.h|openblas.*\.h", r"cblas_|LAPACKE_|openblas_|d[a-z]+_$",

@@ -1,0 +1,63 @@
+#!/usr/bin/env python3
+"""tally.py LABEL=testlog.json|LABEL=ok|LABEL=failed ... -- counts what ran.
+
+A test program that speaks TAP counts by its cases, any other as one. Prints a line per label,
+the failed cases, and last 'N passed, N failed'; exit status 1 where anything failed or nothing
+passed.
+"""
+import json
+import re
+import sys
+from pathlib import Path
+
+CASE = re.compile(r"^(not )?ok\b[ \t]*\d*[ \t]*(?:-[ \t]*)?([^#\n]*)(#[ \t]*(?:SKIP|TO" + r"DO)\b[^\n]*)?",
+                  re.M | re.I)
+GOOD = {"OK", "EXPECTEDFAIL"}
+
+
+def count(test):
+    """(passed, [failed names], [skipped names]) of one meson test record."""
+    name, result = test["name"], test["result"]
+    cases = CASE.findall(test.get("stdout") or "")
+    skipped = [f"{name}: {what.strip()} {why}" for bad, what, why in cases if why]
+    bad = [f"{name}: {what.strip()}" for no, what, why in cases if no and not why]
+    good = sum(1 for no, _, why in cases if not no and not why)
+    if result == "SKIP":
+        return 0, [], skipped or [name]
+    if result in GOOD:
+        return (good, bad, skipped) if cases else (1, [], [])
+    return good, bad or [f"{name}: {result.lower()}"], skipped
+
+
+def main(args):
+    total, failed = 0, []
+    for arg in args:
+        label, _, what = arg.partition("=")
+        passed, bad, skipped, seconds = 0, [], [], 0.0
+        if what == "ok":
+            passed = 1
+        elif what == "failed" or not Path(what).is_file():
+            bad = [label]
+        else:
+            for line in Path(what).read_text().splitlines():
+                test = json.loads(line)
+                p, b, s = count(test)
+                passed, seconds = passed + p, seconds + (test.get("duration") or 0)
+                bad += b
+                skipped += s
+            if not passed and not bad and not skipped:
+                bad = [f"{label}: no test ran"]
+        print(f"{label:28} {passed:6} passed {len(bad):4} failed {len(skipped):4} skipped"
+              + (f"  {seconds:7.1f} s" if seconds else ""))
+        for b in bad:
+            print(f"    FAILED {b}")
+        for s in skipped:
+            print(f"    skipped {s}")
+        total += passed
+        failed += bad
+    print(f"{total} passed, {len(failed)} failed")
+    return 1 if failed or not total else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -26,7 +26,7 @@ struct cma; /* opaque: its size depends on dim and popsize */
 
 enum cma_kind {
     CMA_FULL,     /* full covariance */
-    CMA_SEPARABLE /* diagonal covariance, faster learning rates (Ros & Hansen 2008) */
+    CMA_SEPARABLE /* diagonal covariance, pycma's faster separable learning rates */
 };
 
 enum cma_step {
@@ -83,8 +83,9 @@ BBT_NODISCARD enum bbt_rc cma_put(
 void cma_point(const struct cma *c, const double *cand, size_t n, double *ret);
 
 /* loss[i] belongs to row i of the open generation; lower is better. Only the order of the
- * losses shapes the next ask; equal losses keep the order of their rows. Closes the
- * generation. BBT_INVALID where a loss is not finite: nothing changes. */
+ * losses shapes the next ask; equal losses keep the order of their rows. Rows permuted
+ * together with their losses give the same state (with CMA_STEP_TPA rows 0 and 1 must stay).
+ * Closes the generation. BBT_INVALID where a loss is not finite: nothing changes. */
 BBT_NODISCARD enum bbt_rc cma_tell(
     struct cma *c, const double *loss, struct bbt_err *err);
 

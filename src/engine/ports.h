@@ -1,0 +1,144 @@
+/* ports.h -- everything that the engine asks of the world.
+ *
+ * The daemon links real definitions (loop, store, network), a test or the simulator links its
+ * own: the seam is the linker, nothing is indirect at run time. All functions are for the
+ * loop thread unless they say otherwise, and none of them completes before it returns: what
+ * was asked for is recorded in the caller's structure later and its operation is woken. */
+#ifndef ENGINE_PORTS_H
+#define ENGINE_PORTS_H
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/op.h"
+#include "base/record.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* ---- time ---- */
+
+/* The turn's monotonic time, microseconds; the same for everybody within a turn. */
+uint64_t port_now_us(void);
+
+/* Microseconds since 1970, UTC: for records that people read, never for waiting. */
+int64_t port_wall_us(void);
+
+/* The engine's only alarm: wakes `op` at `at_us` or soon after. A new call replaces the old;
+ * PORT_NEVER takes it back. */
+#define PORT_NEVER UINT64_MAX
+void port_alarm(struct op *op, uint64_t at_us);
+
+/* Random bits for back-off jitter: the one number that need not repeat on resume. */
+uint64_t port_jitter(void);
+
+/* ---- blocking work ---- */
+
+struct port_db; /* the open store; exists only on the store's thread */
+
+/* A call that runs elsewhere. The caller owns the memory until `done` is seen by its step. */
+struct port_call {
+    /* in */
+    void (*run)(struct port_call *c, struct port_db *db); /* db is NULL on a worker */
+    struct op *wake;
+    /* facts */
+    bool pending, done;
+    enum bbt_rc rc;
+    struct bbt_err err;
+    void *impl; /* the port's own */
+};
+
+/* Runs c->run on the store's thread, calls in order of asking. `done` is delivered after the
+ * commit that makes the call durable; c->rc then also carries that commit's failure. Several
+ * calls may share one commit. */
+void port_db_run(struct port_call *c);
+
+/* Runs c->run on a worker thread (numerics, file reading), in any order. */
+void port_work_run(struct port_call *c);
+
+/* ---- the store, to be called inside c->run of port_db_run() ----
+ *
+ * Meanings, ownership and errors are those of the store's functions of the same name. */
+
+BBT_NODISCARD enum bbt_rc port_db_next(struct port_db *db, unsigned states,
+    const int64_t *live, size_t nlive, struct rec_job *ret, struct bbt_err *err);
+BBT_NODISCARD enum bbt_rc port_db_job(struct port_db *db, int64_t id, struct rec_job *ret,
+    char **ret_spec_json, struct bbt_err *err);
+BBT_NODISCARD enum bbt_rc port_db_state(struct port_db *db, int64_t id, unsigned from,
+    enum rec_state to, const char *reason, const char *detail, struct bbt_err *err);
+BBT_NODISCARD enum bbt_rc port_db_blob(struct port_db *db, const char *sha256, void **ret,
+    size_t *ret_len, struct bbt_err *err);
+BBT_NODISCARD enum bbt_rc port_db_setup_put(
+    struct port_db *db, int64_t job, const void *bytes, size_t len, struct bbt_err *err);
+BBT_NODISCARD enum bbt_rc port_db_setup_get(
+    struct port_db *db, int64_t job, void **ret, size_t *ret_len, struct bbt_err *err);
+BBT_NODISCARD enum bbt_rc port_db_resume(
+    struct port_db *db, int64_t job, struct rec_resume *ret, struct bbt_err *err);
+BBT_NODISCARD enum bbt_rc port_db_best(
+    struct port_db *db, int64_t job, struct rec_best *ret, struct bbt_err *err);
+BBT_NODISCARD enum bbt_rc port_db_turn(
+    struct port_db *db, const struct rec_turn *t, struct bbt_err *err);
+BBT_NODISCARD enum bbt_rc port_db_answer_put(
+    struct port_db *db, const struct rec_answer *row, struct bbt_err *err);
+BBT_NODISCARD enum bbt_rc port_db_answers(struct port_db *db, int64_t job,
+    enum rec_phase phase, uint64_t gen, struct rec_answer **ret, size_t *ret_n,
+    struct bbt_err *err);
+/* Marks a request as about to be sent. A mark that outlives its daemon tells which request
+ * may be paid twice; the answer of the same key takes it away. */
+BBT_NODISCARD enum bbt_rc port_db_mark_put(
+    struct port_db *db, const struct rec_mark *mark, struct bbt_err *err);
+BBT_NODISCARD enum bbt_rc port_db_marks(struct port_db *db, int64_t job,
+    enum rec_phase phase, uint64_t gen, struct rec_mark **ret, size_t *ret_n,
+    struct bbt_err *err);
+BBT_NODISCARD enum bbt_rc port_db_usage(
+    struct port_db *db, int64_t job, const struct rec_usage *add, struct bbt_err *err);
+BBT_NODISCARD enum bbt_rc port_db_result(struct port_db *db, const struct rec_result *r,
+    const char *reason, const char *detail, struct bbt_err *err);
+BBT_NODISCARD enum bbt_rc port_db_result_get(
+    struct port_db *db, int64_t job, struct rec_result *ret, struct bbt_err *err);
+BBT_NODISCARD enum bbt_rc port_db_event(struct port_db *db, int64_t job, const char *kind,
+    const char *text, struct bbt_err *err);
+
+/* ---- the network ---- */
+
+#define PORT_HEADERS_MAX 8
+
+/* One HTTP exchange. The caller fills "in", keeps every pointer alive until `done`, then reads
+ * the facts and calls port_http_fini(). */
+struct port_http {
+    /* in */
+    const char *method;
+    const char *base_url; /* http://..., https://..., or unix:/path */
+    const char *path;     /* "/v2/..." */
+    struct {
+        const char *name, *value;
+    } header[PORT_HEADERS_MAX];
+    size_t headers;
+    const void *body;
+    size_t body_len;
+    uint64_t timeout_us, connect_timeout_us;
+    size_t response_max;
+    struct op *wake;
+    /* facts */
+    bool pending, done;
+    enum bbt_rc rc; /* OK: a whole response, of any status; AGAIN: transport failed;
+                       INVALID: response over the cap or not HTTP; CANCELED: aborted */
+    struct bbt_err err;
+    int status;
+    const uint8_t *answer; /* lent until port_http_fini() */
+    size_t answer_len;
+    uint64_t total_us;
+    void *impl;
+};
+void port_http_start(struct port_http *x);
+void port_http_abort(struct port_http *x); /* still ends in `done` */
+/* Value of a response header, or NULL. Lent until port_http_fini(). */
+const char *port_http_header(const struct port_http *x, const char *name);
+void port_http_fini(struct port_http *x);
+
+/* ---- telling ---- */
+
+/* Something that watchers may want to see has become durable for this job. */
+void port_changed(int64_t job);
+
+#endif

@@ -1,0 +1,270 @@
+#include "engine/probe.h"
+
+#include "base/alloc.h"
+#include "num/rng.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Two answers to one question may differ in the last bits when a server batches them
+ * differently; a prompt that is read moves a logit by far more. */
+#define DRIFT_MAX 1e-2
+#define EFFECT_MIN 1e-6
+
+static void probe_end(struct probe *p, enum bbt_rc rc)
+{
+    p->state = PROBE_DONE;
+    p->rc = rc;
+    p->done = true;
+    op_wake(p->wake);
+}
+
+static void run_tok(struct port_call *c, struct port_db *db)
+{
+    struct probe *p = bbt_container(c, struct probe, work);
+
+    (void)db;
+    c->rc = tok_open(p->tokenizer, &p->tok, &c->err);
+}
+
+static enum bbt_rc encode_step(struct query *c, struct prov_http *ret, struct bbt_err *err)
+{
+    struct probe *p = bbt_container(c, struct probe, query);
+
+    return p->ep->adapter->probe_next(&p->fresh.m, p->step, ret, err);
+}
+
+static enum bbt_rc decode_step(
+    struct query *c, const struct prov_reply *r, struct bbt_err *err)
+{
+    struct probe *p = bbt_container(c, struct probe, query);
+
+    return p->ep->adapter->probe_take(&p->fresh.m, p->step, r, err);
+}
+
+static void ask_of(struct probe *p, struct prov_ask *ask)
+{
+    bool b = p->canary == 1;
+
+    *ask = (struct prov_ask){
+        .batch = &p->batch,
+        .prompt = p->prompt + (b ? p->rows * p->hidden : 0),
+        .prompt_rows = p->rows,
+        .hidden = p->hidden,
+        .compose = p->compose,
+        .prompt_at = p->at,
+        .label_ids = p->labels,
+        .labels = 2,
+        .id = b ? "canary-b" : "canary-a",
+    };
+}
+
+static enum bbt_rc encode_canary(struct query *c, struct prov_http *ret, struct bbt_err *err)
+{
+    struct probe *p = bbt_container(c, struct probe, query);
+    struct prov_ask ask;
+
+    ask_of(p, &ask);
+    return p->ep->adapter->encode(&p->fresh.m, &ask, ret, err);
+}
+
+static enum bbt_rc decode_canary(
+    struct query *c, const struct prov_reply *r, struct bbt_err *err)
+{
+    struct probe *p = bbt_container(c, struct probe, query);
+    struct prov_answer a = {0};
+    struct prov_ask ask;
+    enum bbt_rc rc;
+
+    ask_of(p, &ask);
+    rc = p->ep->adapter->decode(&p->fresh.m, &ask, r, &a, err);
+    if (rc == BBT_OK)
+        memcpy(p->logit[p->canary], a.logit, sizeof p->logit[0]);
+    prov_answer_fini(&a);
+    return rc;
+}
+
+static void start_call(struct probe *p)
+{
+    bool canary = p->state == PROBE_CANARY;
+
+    query_fini(&p->query);
+    p->query = (struct query){
+        .ep = p->ep,
+        .flow = &p->flow,
+        .encode = canary ? encode_canary : encode_step,
+        .decode = canary ? decode_canary : decode_step,
+        .raw = !canary,
+        .wake = &p->op,
+    };
+    query_init(&p->query, p->q);
+    query_start(&p->query);
+}
+
+/* [CLS] slots [MASK] [SEP], padded where the server insists on a length. */
+static enum bbt_rc build_canary(struct probe *p, struct bbt_err *err)
+{
+    const struct prov_model *m = &p->fresh.m;
+    const struct tok_special *s = tok_special(p->tok);
+    size_t slots, cols, cells;
+
+    p->rows = m->prompt_rows_fixed ? m->prompt_rows_fixed : PROBE_ROWS;
+    p->hidden = m->hidden;
+    if (p->hidden == 0 || p->hidden > 65536 || p->rows > 4096)
+        return bbt_fail(err, BBT_INVALID,
+            "model %s: the server does not say how wide its embeddings are (set `hidden` "
+            "of this model in the configuration)",
+            m->name);
+    if (s->cls < 0 || s->sep < 0 || s->mask < 0)
+        return bbt_fail(err, BBT_INVALID,
+            "tokenizer %s has no class, separator or mask token", p->tokenizer);
+    slots = p->compose == PROV_ADD ? p->rows : 0;
+    cols = m->cols_fixed > slots + 3 ? m->cols_fixed : slots + 3;
+    cells = p->rows * p->hidden;
+    p->prompt = bbt_alloc_array(2 * cells, sizeof *p->prompt);
+    p->ids = bbt_alloc_array(cols, sizeof *p->ids);
+    if (!p->prompt || !p->ids)
+        return bbt_fail(err, BBT_NOMEM, "no memory for a canary");
+    rng_fill_normalf(1, RNG_INIT, 0, 2 * cells, p->prompt);
+    for (size_t i = 0; i < cols; i++)
+        p->ids[i] = i == 0 ? s->cls : i <= slots ? s->sep : s->pad < 0 ? s->sep : s->pad;
+    p->ids[slots + 1] = s->mask;
+    p->ids[slots + 2] = s->sep;
+    p->len = (int32_t)(slots + 3);
+    p->mask_pos = (int32_t)(slots + 1);
+    p->labels[0] = s->cls;
+    p->labels[1] = s->sep;
+    p->batch = (struct prov_batch){1, cols, p->ids, &p->len, &p->mask_pos,
+        s->pad < 0 ? s->sep : s->pad};
+    return BBT_OK;
+}
+
+static enum bbt_rc judge_canaries(struct probe *p, struct bbt_err *err)
+{
+    for (size_t i = 0; i < 2; i++) {
+        p->drift = fmax(p->drift, fabs((double)p->logit[0][i] - p->logit[2][i]));
+        p->effect = fmax(p->effect, fabs((double)p->logit[0][i] - p->logit[1][i]));
+    }
+    if (p->drift > DRIFT_MAX)
+        return bbt_fail(err, BBT_INVALID,
+            "the same prompt asked twice gave scores %.3g apart: the server mixes up "
+            "prompts (switch prefix caching off) or is not deterministic",
+            p->drift);
+    if (p->effect < EFFECT_MIN)
+        return bbt_fail(err, BBT_INVALID,
+            "two different soft prompts gave the same scores: the server ignores the "
+            "prompt (check the tensor name prompt_embedding)");
+    prov_model_fini(&p->model->m);
+    p->model->m = p->fresh.m;
+    p->fresh.m = (struct prov_model){0};
+    return BBT_OK;
+}
+
+/* Next HTTP step, or the canaries when there is none left. */
+static void next_step(struct probe *p)
+{
+    struct prov_http h = {0};
+    struct bbt_err err = {0};
+    enum bbt_rc rc = p->ep->adapter->probe_next(&p->fresh.m, p->step, &h, &err);
+
+    prov_http_fini(&h);
+    if (rc == BBT_OK) {
+        start_call(p);
+        return;
+    }
+    if (rc == BBT_NOTFOUND)
+        rc = build_canary(p, &err);
+    if (rc != BBT_OK) {
+        p->err = err;
+        p->reason = "provider";
+        probe_end(p, rc);
+        return;
+    }
+    p->state = PROBE_CANARY;
+    start_call(p);
+}
+
+static void after_call(struct probe *p)
+{
+    if (p->query.rc != BBT_OK) {
+        p->err = p->query.err;
+        p->reason = p->query.reason;
+        probe_end(p, p->query.rc);
+        return;
+    }
+    if (p->state == PROBE_STEPS) {
+        p->step++;
+        next_step(p);
+        return;
+    }
+    p->latency_us = p->query.latency_us;
+    if (++p->canary < 3) {
+        start_call(p);
+        return;
+    }
+    p->reason = "provider";
+    probe_end(p, judge_canaries(p, &p->err));
+}
+
+static void probe_step(struct op *op)
+{
+    struct probe *p = bbt_container(op, struct probe, op);
+
+    switch (p->state) {
+    case PROBE_TOK:
+        if (!p->work.done)
+            return;
+        if (p->work.rc != BBT_OK || p->drop) {
+            p->err = p->work.err;
+            p->reason = "provider";
+            probe_end(p, p->drop ? BBT_CANCELED : p->work.rc);
+            return;
+        }
+        p->state = PROBE_STEPS;
+        next_step(p);
+        return;
+    case PROBE_STEPS:
+    case PROBE_CANARY:
+        if (p->query.done)
+            after_call(p);
+        return;
+    case PROBE_DONE:
+        return;
+    }
+}
+
+void probe_start(struct probe *p, struct turnq *q)
+{
+    op_init(&p->op, q, probe_step);
+    p->q = q;
+    p->rc = endpoint_model_init(&p->fresh, p->model->conf, &p->err);
+    if (p->rc != BBT_OK) {
+        probe_end(p, p->rc);
+        return;
+    }
+    sched_flow_init(&p->flow, &p->ep->lane, 1);
+    p->state = PROBE_TOK;
+    p->work = (struct port_call){.run = run_tok, .wake = &p->op};
+    port_work_run(&p->work);
+}
+
+void probe_drop(struct probe *p)
+{
+    p->drop = true;
+    if (p->state == PROBE_STEPS || p->state == PROBE_CANARY)
+        query_abort(&p->query);
+}
+
+void probe_fini(struct probe *p)
+{
+    query_fini(&p->query);
+    prov_model_fini(&p->fresh.m);
+    tok_free(p->tok);
+    bbt_free(p->prompt);
+    bbt_free(p->ids);
+    if (p->op.q)
+        op_fini(&p->op);
+    p->tok = NULL;
+    p->prompt = NULL;
+    p->ids = NULL;
+}

@@ -1,0 +1,281 @@
+#include "engine/query.h"
+
+#include "base/log.h"
+#include "prov/verdict.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+static void query_step(struct op *op);
+
+const char *query_state_name(enum query_state s)
+{
+    static const char *const names[QUERY_STATE_NR] = {
+        "idle", "queued", "gate", "sent", "done"};
+
+    return (unsigned)s < QUERY_STATE_NR ? names[s] : "unknown";
+}
+
+static void query_move(struct query *c, enum query_state to)
+{
+    static const unsigned legal[QUERY_STATE_NR] = {
+        [QUERY_IDLE] = 1u << QUERY_QUEUED,
+        [QUERY_QUEUED] = 1u << QUERY_GATE | 1u << QUERY_SENT | 1u << QUERY_DONE,
+        [QUERY_GATE] = 1u << QUERY_SENT | 1u << QUERY_DONE,
+        [QUERY_SENT] = 1u << QUERY_QUEUED | 1u << QUERY_DONE,
+    };
+
+    assert(legal[c->state] & 1u << to);
+    c->state = to;
+}
+
+void query_init(struct query *c, struct turnq *q)
+{
+    op_init(&c->op, q, query_step);
+    sched_item_init(&c->item, c);
+    c->state = QUERY_IDLE;
+}
+
+void query_start(struct query *c)
+{
+    query_move(c, QUERY_QUEUED);
+    sched_put(c->flow, &c->item, 0, port_now_us());
+    op_wake(&c->ep->kick);
+}
+
+void query_drop(struct query *c)
+{
+    c->cancel = true;
+    if (c->state != QUERY_IDLE && c->state != QUERY_DONE)
+        op_wake(&c->op);
+}
+
+void query_abort(struct query *c)
+{
+    c->hard = true;
+    query_drop(c);
+}
+
+void query_fini(struct query *c)
+{
+    assert(c->state == QUERY_IDLE || c->state == QUERY_DONE);
+    if (c->op.q)
+        op_fini(&c->op);
+    prov_http_fini(&c->req);
+}
+
+void query_grant(struct query *c)
+{
+    c->granted = true;
+    op_wake(&c->op);
+}
+
+static void query_end(struct query *c, enum bbt_rc rc)
+{
+    query_move(c, QUERY_DONE);
+    prov_http_fini(&c->req);
+    c->rc = rc;
+    c->done = true;
+    op_wake(c->wake);
+}
+
+/* The turn was taken and comes back unused or used. */
+static void give_back(struct query *c, enum sched_outcome outcome)
+{
+    sched_done(&c->item, outcome, port_now_us());
+    op_wake(&c->ep->kick);
+}
+
+static void send_now(struct query *c)
+{
+    const struct conf_provider *conf = c->ep->conf;
+    enum bbt_rc rc = c->encode(c, &c->req, &c->err);
+
+    if (rc != BBT_OK) {
+        give_back(c, SCHED_NEUTRAL);
+        c->reason = "provider";
+        query_end(c, rc);
+        return;
+    }
+    query_move(c, QUERY_SENT);
+    c->x = (struct port_http){
+        .method = c->req.method,
+        .base_url = conf->url,
+        .path = c->req.path,
+        .headers = c->req.headers,
+        .body = c->req.body.data,
+        .body_len = c->req.body.len,
+        .timeout_us = conf->timeout_us,
+        .connect_timeout_us = conf->connect_timeout_us,
+        .response_max = (size_t)conf->response_max,
+        .wake = &c->op,
+    };
+    for (size_t i = 0; i < c->req.headers; i++) {
+        c->x.header[i].name = c->req.header[i].name;
+        c->x.header[i].value = c->req.header[i].value;
+    }
+    c->aborted = false;
+    c->tries++;
+    c->ep->sent++;
+    port_http_start(&c->x);
+}
+
+static const char *reply_header(const void *arg, const char *name)
+{
+    return port_http_header(arg, name);
+}
+
+/* A failure that may pass: back into the queue, unless this has gone on for too long. */
+static void retry(struct query *c, const struct verdict *v)
+{
+    const struct conf_provider *conf = c->ep->conf;
+    uint64_t now = port_now_us(), wait;
+
+    c->failures++;
+    c->ep->failed++;
+    c->ep->trouble = v->outcome;
+    (void)snprintf(c->ep->trouble_text, sizeof c->ep->trouble_text, "%.*s",
+        (int)sizeof c->ep->trouble_text - 1, v->text);
+    if (!c->trouble_us)
+        c->trouble_us = now;
+    give_back(c, v->throttled ? SCHED_THROTTLED : SCHED_FAILED);
+    if ((v->tries_max && c->tries >= v->tries_max) ||
+        (conf->retry.give_up_us && now - c->trouble_us > conf->retry.give_up_us)) {
+        c->reason = "provider";
+        query_end(c, bbt_fail(&c->err, BBT_AGAIN, "%s: gave up after %u attempts: %s",
+                        conf->name, c->tries, v->text));
+        return;
+    }
+    wait = sched_backoff_us(c->tries, v->hint_us, port_jitter());
+    if (v->hold && v->hint_us)
+        sched_hold(&c->ep->lane, now + v->hint_us);
+    if (c->failures == 1)
+        log_warn("request-retry", "%s: %s; next attempt in %.1f s", conf->name, v->text,
+            (double)wait / 1e6);
+    query_move(c, QUERY_QUEUED);
+    sched_put(c->flow, &c->item, now + wait, now);
+    op_wake(&c->ep->kick);
+}
+
+static void give_up(struct query *c, const struct verdict *v)
+{
+    c->failures++;
+    c->ep->failed++;
+    give_back(c, SCHED_NEUTRAL);
+    if (v->class == VERDICT_CANCELED) {
+        query_end(c, BBT_CANCELED);
+        return;
+    }
+    c->reason = v->class == VERDICT_PAUSE_AUTH ? "auth"
+        : v->class == VERDICT_PAUSE_QUOTA      ? "quota"
+                                               : "provider";
+    query_end(c, bbt_fail(&c->err,
+                    v->class == VERDICT_PAUSE_AUTH ? BBT_DENIED : BBT_INVALID, "%s: %s",
+                    c->ep->conf->name, v->text));
+}
+
+static void judge(struct query *c, const struct verdict *v)
+{
+    if (v->class == VERDICT_RETRY && c->cancel) {
+        c->failures++;
+        give_back(c, SCHED_FAILED);
+        query_end(c, BBT_CANCELED);
+    } else if (v->class == VERDICT_RETRY) {
+        retry(c, v);
+    } else {
+        give_up(c, v);
+    }
+}
+
+static void take_answer(struct query *c)
+{
+    struct prov_reply r = {c->x.status, reply_header, &c->x, c->x.answer, c->x.answer_len};
+    bool throttled = c->x.status == 429 || c->x.status >= 500;
+    struct verdict v;
+
+    verdict_of(c->x.rc, &c->x.err, &r, port_wall_us(), &v);
+    if (v.class == VERDICT_ANSWERED || (c->raw && c->x.rc == BBT_OK && !throttled)) {
+        enum bbt_rc rc = c->decode(c, &r, &c->err);
+
+        if (rc == BBT_OK) {
+            c->latency_us = c->x.total_us;
+            c->ep->answered++;
+            c->ep->answered_us = port_now_us();
+            c->ep->trouble = NULL;
+            port_http_fini(&c->x);
+            give_back(c, SCHED_GOOD);
+            query_end(c, BBT_OK);
+            return;
+        }
+        c->err.rc = rc;
+        verdict_of_decode(&c->err, &v);
+    }
+    port_http_fini(&c->x);
+    judge(c, &v);
+}
+
+static void step_queued(struct query *c)
+{
+    if (c->granted && !c->cancel) {
+        c->granted = false;
+        if (!c->gate || c->gated) {
+            send_now(c);
+            return;
+        }
+        query_move(c, QUERY_GATE);
+        c->gate_call = (struct port_call){.run = c->gate, .wake = &c->op};
+        port_db_run(&c->gate_call);
+        return;
+    }
+    if (!c->cancel)
+        return;
+    if (c->granted)
+        give_back(c, SCHED_NEUTRAL);
+    else
+        sched_cancel(&c->item);
+    c->granted = false;
+    query_end(c, BBT_CANCELED);
+}
+
+static void step_gate(struct query *c)
+{
+    if (!c->gate_call.done)
+        return;
+    c->gated = c->gate_call.rc == BBT_OK;
+    if (c->gated && !c->cancel) {
+        send_now(c);
+        return;
+    }
+    give_back(c, SCHED_NEUTRAL);
+    if (c->cancel) {
+        query_end(c, BBT_CANCELED);
+        return;
+    }
+    c->err = c->gate_call.err;
+    query_end(c, c->gate_call.rc);
+}
+
+static void query_step(struct op *op)
+{
+    struct query *c = bbt_container(op, struct query, op);
+
+    switch (c->state) {
+    case QUERY_QUEUED:
+        step_queued(c);
+        return;
+    case QUERY_GATE:
+        step_gate(c);
+        return;
+    case QUERY_SENT:
+        if (c->x.done) {
+            take_answer(c);
+        } else if (c->hard && !c->aborted) {
+            c->aborted = true;
+            port_http_abort(&c->x);
+        }
+        return;
+    default:
+        return;
+    }
+}

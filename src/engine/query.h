@@ -1,0 +1,69 @@
+/* query.h -- one request to a provider, from "wants a turn" to "answered" or "given up".
+ *
+ *            turn granted        gate passed         response
+ *   QUEUED ---------------> GATE ----------> SENT -------------> DONE
+ *      ^                                      |
+ *      '------------- transient failure ------'       cancel: any state -> DONE
+ *
+ * The gate is a call to the store that must be durable before the request may leave (the
+ * mark of what may be paid twice); without one the state is passed through. Retries are
+ * limited by time, not by number: an outage of hours is sat out. */
+#ifndef ENGINE_QUERY_H
+#define ENGINE_QUERY_H
+
+#include "engine/endpoint.h"
+#include "engine/ports.h"
+
+enum query_state { QUERY_IDLE, QUERY_QUEUED, QUERY_GATE, QUERY_SENT, QUERY_DONE, QUERY_STATE_NR };
+
+struct query;
+
+struct query {
+    /* in: set by the owner before query_start() */
+    struct endpoint *ep;
+    struct sched_flow *flow; /* of the endpoint's lane */
+    /* Builds the request when it is its turn. Its failure ends the call. */
+    enum bbt_rc (*encode)(struct query *c, struct prov_http *ret, struct bbt_err *err);
+    /* Reads a response of status 2xx (any status where `raw`) and keeps what it needs. */
+    enum bbt_rc (*decode)(struct query *c, const struct prov_reply *r, struct bbt_err *err);
+    bool raw; /* decode sees every status but 429 and 5xx (start-up probe) */
+    void (*gate)(struct port_call *p, struct port_db *db); /* or NULL; p is &query.gate_call */
+    struct op *wake;
+
+    /* facts: read by the owner when `done` */
+    bool done;
+    enum bbt_rc rc;     /* OK, CANCELED, or why it was given up */
+    struct bbt_err err; /* sentence where not OK */
+    const char *reason; /* pause reason where given up: auth quota provider; or NULL */
+    unsigned tries, failures;
+    uint64_t latency_us; /* of the attempt that was answered */
+
+    /* the call's own */
+    struct op op;
+    enum query_state state;
+    struct sched_item item;
+    bool granted, cancel, hard, gated, aborted;
+    uint64_t trouble_us; /* since when it fails; 0 = it does not */
+    struct port_call gate_call;
+    struct port_http x;
+    struct prov_http req;
+};
+
+/* Zeroed by the caller before the "in" fields are set. */
+void query_init(struct query *c, struct turnq *q);
+void query_start(struct query *c);
+
+/* Wishes: the call still ends in `done`, with BBT_CANCELED unless it was answered first.
+ * Drop lets a request that is on the wire (and paid for) come back; abort cuts it off. */
+void query_drop(struct query *c);
+void query_abort(struct query *c);
+
+/* Frees what a done (or never started) call holds. */
+void query_fini(struct query *c);
+
+/* For the endpoint: it is this call's turn. */
+void query_grant(struct query *c);
+
+const char *query_state_name(enum query_state s);
+
+#endif

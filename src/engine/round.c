@@ -1,0 +1,315 @@
+#include "engine/round.h"
+
+#include "base/alloc.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+struct round_eval {
+    struct query query;
+    struct op op; /* woken by call and store */
+    struct round *round;
+    uint32_t cand, batch;
+    bool storing, over;
+    struct rec_answer row;
+    struct port_call put;
+    char id[48]; /* request id on the wire */
+};
+
+static const struct task_batch *eval_batch(const struct round_eval *e)
+{
+    return &e->round->set->batch[e->batch];
+}
+
+static void ask_of(const struct round_eval *e, struct prov_ask *ask)
+{
+    const struct round *r = e->round;
+    size_t cells = r->rows * r->hidden;
+
+    *ask = (struct prov_ask){
+        .batch = &eval_batch(e)->wire,
+        .prompt = r->prompt ? r->prompt + e->cand * cells : NULL,
+        .prompt_rows = r->prompt ? r->rows : 0,
+        .hidden = r->hidden,
+        .compose = r->compose,
+        .prompt_at = r->at,
+        .label_ids = r->label_ids,
+        .labels = r->labels,
+        .id = e->id,
+    };
+}
+
+static enum bbt_rc eval_encode(struct query *c, struct prov_http *ret, struct bbt_err *err)
+{
+    struct round_eval *e = bbt_container(c, struct round_eval, query);
+    struct prov_ask ask;
+
+    ask_of(e, &ask);
+    return c->ep->adapter->encode(e->round->model, &ask, ret, err);
+}
+
+static enum bbt_rc eval_decode(
+    struct query *c, const struct prov_reply *reply, struct bbt_err *err)
+{
+    struct round_eval *e = bbt_container(c, struct round_eval, query);
+    struct prov_answer a = {0};
+    struct prov_ask ask;
+    enum bbt_rc rc;
+
+    ask_of(e, &ask);
+    rc = c->ep->adapter->decode(e->round->model, &ask, reply, &a, err);
+    if (rc != BBT_OK)
+        return rc;
+    /* the pair of the check on the way out: an answer of another shape is never used */
+    assert(a.rows == ask.batch->rows && a.labels == ask.labels);
+    e->row.rows = (uint32_t)a.rows;
+    e->row.labels = (uint32_t)a.labels;
+    e->row.tokens_in = a.tokens_in < UINT32_MAX ? (uint32_t)a.tokens_in : UINT32_MAX;
+    e->row.tokens_out = a.tokens_out < UINT32_MAX ? (uint32_t)a.tokens_out : UINT32_MAX;
+    e->row.logit = a.logit;
+    a.logit = NULL;
+    prov_answer_fini(&a);
+    return BBT_OK;
+}
+
+static void run_mark(struct port_call *p, struct port_db *db)
+{
+    struct round_eval *e = bbt_container(p, struct round_eval, query.gate_call);
+    struct rec_mark m = {e->round->job, e->round->phase, e->round->gen, e->cand, e->batch};
+
+    p->rc = port_db_mark_put(db, &m, &p->err);
+}
+
+static void run_put(struct port_call *p, struct port_db *db)
+{
+    struct round_eval *e = bbt_container(p, struct round_eval, put);
+
+    p->rc = port_db_answer_put(db, &e->row, &p->err);
+    if (p->rc == BBT_CONFLICT)
+        p->rc = BBT_OK; /* an earlier answer of the same question is there already */
+}
+
+static void take_logits(struct round *r, const struct rec_answer *a)
+{
+    const struct task_batch *b = &r->set->batch[a->batch];
+    size_t at = (a->cand * r->set->n + b->first) * r->labels;
+
+    memcpy(r->logit + at, a->logit, (size_t)a->rows * a->labels * sizeof *a->logit);
+    r->left--;
+}
+
+static void fail_round(struct round *r, enum bbt_rc rc, const struct bbt_err *err,
+    const char *reason)
+{
+    if (!r->failed) {
+        r->failed = true;
+        r->rc = rc;
+        if (err)
+            r->err = *err;
+        r->reason = reason;
+    }
+    for (size_t i = 0; i < r->evals; i++)
+        if (!r->eval[i].over && r->eval[i].query.state != QUERY_IDLE)
+            query_drop(&r->eval[i].query);
+}
+
+static void eval_over(struct round_eval *e)
+{
+    struct round *r = e->round;
+
+    e->over = true;
+    r->running--;
+    op_wake(&r->op);
+}
+
+static void eval_step(struct op *op)
+{
+    struct round_eval *e = bbt_container(op, struct round_eval, op);
+    struct round *r = e->round;
+
+    if (e->over || !e->query.done)
+        return;
+    if (!e->storing) {
+        r->failures += e->query.failures;
+        if (e->query.rc != BBT_OK) {
+            fail_round(r, e->query.rc, &e->query.err, e->query.reason);
+            eval_over(e);
+            return;
+        }
+        r->tokens_in += e->row.tokens_in;
+        if (r->job == 0) {
+            take_logits(r, &e->row);
+            eval_over(e);
+            return;
+        }
+        e->row.attempts = e->query.tries;
+        e->row.latency_us = e->query.latency_us;
+        e->row.wall_us = port_wall_us();
+        e->storing = true;
+        e->put = (struct port_call){.run = run_put, .wake = &e->op};
+        port_db_run(&e->put);
+        return;
+    }
+    if (!e->put.done)
+        return;
+    if (e->put.rc == BBT_OK)
+        take_logits(r, &e->row);
+    else
+        fail_round(r, e->put.rc, &e->put.err, NULL);
+    eval_over(e);
+}
+
+static bool was_marked(const struct round *r, uint32_t cand, uint32_t batch)
+{
+    for (size_t i = 0; i < r->marks_n; i++)
+        if (r->marks[i].cand == cand && r->marks[i].batch == batch)
+            return true;
+    return false;
+}
+
+/* An answer from the ledger counts only where it is about this very prompt and shape. */
+static const struct rec_answer *find_known(
+    const struct round *r, uint32_t cand, uint32_t batch)
+{
+    for (size_t i = 0; i < r->known_n; i++) {
+        const struct rec_answer *a = &r->known[i];
+
+        if (a->cand == cand && a->batch == batch && a->labels == r->labels &&
+            a->rows == r->set->batch[batch].wire.rows &&
+            a->digest == (r->digest ? r->digest[cand] : 0))
+            return a;
+    }
+    return NULL;
+}
+
+static void start_eval(struct round_eval *e, struct round *r, uint32_t cand, uint32_t batch)
+{
+    e->round = r;
+    e->cand = cand;
+    e->batch = batch;
+    op_init(&e->op, r->q, eval_step);
+    e->row = (struct rec_answer){
+        .job = r->job,
+        .phase = r->phase,
+        .gen = r->gen,
+        .cand = cand,
+        .batch = batch,
+        .digest = r->digest ? r->digest[cand] : 0,
+        .repeated = was_marked(r, cand, batch),
+    };
+    (void)snprintf(e->id, sizeof e->id, "j%lld-%s-g%llu-c%u-b%u", (long long)r->job,
+        rec_phase_name(r->phase), (unsigned long long)r->gen, cand, batch);
+    e->query = (struct query){
+        .ep = r->ep,
+        .flow = r->flow,
+        .encode = eval_encode,
+        .decode = eval_decode,
+        .gate = r->job ? run_mark : NULL,
+        .wake = &e->op,
+    };
+    query_init(&e->query, r->q);
+    r->running++;
+    query_start(&e->query);
+}
+
+static void ask_missing(struct round *r)
+{
+    for (uint32_t c = 0; c < r->n; c++)
+        for (uint32_t b = 0; b < r->set->batches; b++) {
+            const struct rec_answer *a = find_known(r, c, b);
+
+            if (a)
+                take_logits(r, a);
+            else
+                start_eval(&r->eval[r->evals++], r, c, b);
+        }
+    r->sent_first = r->evals;
+}
+
+static void run_load(struct port_call *p, struct port_db *db)
+{
+    struct round *r = bbt_container(p, struct round, load);
+
+    p->rc = port_db_answers(
+        db, r->job, r->phase, r->gen, &r->known, &r->known_n, &p->err);
+    if (p->rc == BBT_OK)
+        p->rc = port_db_marks(
+            db, r->job, r->phase, r->gen, &r->marks, &r->marks_n, &p->err);
+}
+
+static void round_step(struct op *op)
+{
+    struct round *r = bbt_container(op, struct round, op);
+
+    if (r->done)
+        return;
+    if (r->loading) {
+        if (!r->load.done)
+            return;
+        r->loading = false;
+        if (r->load.rc != BBT_OK)
+            fail_round(r, r->load.rc, &r->load.err, NULL);
+        else if (!r->failed)
+            ask_missing(r);
+    }
+    if (r->running > 0)
+        return;
+    r->done = true;
+    if (r->left == 0)
+        r->rc = BBT_OK;
+    op_wake(r->wake);
+}
+
+enum bbt_rc round_start(struct round *r, struct turnq *q, struct bbt_err *err)
+{
+    size_t pairs = r->n * r->set->batches;
+
+    op_init(&r->op, q, round_step);
+    r->q = q;
+    if (r->n == 0 || pairs / r->n != r->set->batches ||
+        (r->set->n && r->labels > SIZE_MAX / r->set->n / r->n))
+        return bbt_fail(err, BBT_INVALID, "a round of %zu prompts is too large", r->n);
+    r->logit = bbt_alloc_array(r->n * r->set->n * r->labels, sizeof *r->logit);
+    r->eval = bbt_calloc(pairs, sizeof *r->eval);
+    if (!r->logit || !r->eval)
+        return bbt_fail(err, BBT_NOMEM, "no memory for %zu requests", pairs);
+    r->left = pairs;
+    if (r->fresh || r->job == 0) {
+        ask_missing(r);
+        op_wake(&r->op); /* an empty round is over at once */
+        return BBT_OK;
+    }
+    r->loading = true;
+    r->load = (struct port_call){.run = run_load, .wake = &r->op};
+    port_db_run(&r->load);
+    return BBT_OK;
+}
+
+void round_drop(struct round *r, bool hard)
+{
+    if (r->done || !r->op.q)
+        return;
+    fail_round(r, BBT_CANCELED, NULL, NULL);
+    for (size_t i = 0; hard && i < r->evals; i++)
+        if (!r->eval[i].over)
+            query_abort(&r->eval[i].query);
+    op_wake(&r->op);
+}
+
+void round_fini(struct round *r)
+{
+    for (size_t i = 0; i < r->evals; i++) {
+        query_fini(&r->eval[i].query);
+        op_fini(&r->eval[i].op);
+        bbt_free(r->eval[i].row.logit);
+    }
+    bbt_free(r->eval);
+    bbt_free(r->logit);
+    rec_answers_free(r->known, r->known_n);
+    bbt_free(r->marks);
+    if (r->op.q)
+        op_fini(&r->op);
+    *r = (struct round){0};
+}

@@ -1,0 +1,68 @@
+/* round.h -- a set of questions that must all be answered: prompts x batches.
+ *
+ *   round_start: LOAD (what the ledger knows, after a restart) -> ASK -> done
+ *
+ * Each (prompt, batch) pair that the ledger does not have is marked in the store, sent,
+ * decoded and kept in the ledger; only then is it counted as answered. The order in which
+ * answers come does not matter. */
+#ifndef ENGINE_ROUND_H
+#define ENGINE_ROUND_H
+
+#include "engine/query.h"
+#include "engine/task.h"
+
+struct round_eval; /* one pair */
+
+struct round {
+    /* in */
+    int64_t job; /* 0: not kept in the ledger (predictions) */
+    enum rec_phase phase;
+    uint64_t gen;
+    struct endpoint *ep;
+    const struct prov_model *model;
+    struct sched_flow *flow;
+    const struct task_set *set; /* the batches and their gold labels */
+    const int32_t *label_ids;
+    size_t labels;
+    const float *prompt; /* n x rows x hidden; NULL: n is 1 and there is no soft prompt */
+    const uint64_t *digest; /* n: identity of each prompt; NULL without prompt */
+    size_t n, rows, hidden;
+    enum prov_compose compose;
+    enum prov_at at;
+    bool fresh; /* nothing of this round was ever asked: the ledger need not be read */
+    struct op *wake;
+
+    /* facts */
+    bool done;
+    enum bbt_rc rc;
+    struct bbt_err err;
+    const char *reason;
+    float *logit; /* n x set->n x labels, in the set's row order; owned by the round */
+    size_t left;  /* pairs without an answer */
+    size_t sent_first; /* pairs that had to be asked (not found in the ledger) */
+    uint64_t failures, tokens_in;
+
+    /* own */
+    struct op op;
+    struct turnq *q;
+    bool loading, failed;
+    struct port_call load;
+    struct rec_answer *known;
+    size_t known_n;
+    struct rec_mark *marks;
+    size_t marks_n;
+    struct round_eval *eval;
+    size_t evals, running;
+};
+
+/* Zeroed by the caller before the "in" fields are set. BBT_NOMEM, BBT_INVALID (sizes). */
+BBT_NODISCARD enum bbt_rc round_start(struct round *r, struct turnq *q, struct bbt_err *err);
+
+/* A wish: nothing more is sent, what is on the wire still comes in (unless `hard`, which cuts
+ * it off); ends in `done` with BBT_CANCELED unless all was answered. */
+void round_drop(struct round *r, bool hard);
+
+/* Only when done, or never started. */
+void round_fini(struct round *r);
+
+#endif

@@ -1,0 +1,248 @@
+#include "engine/score.h"
+
+#include "base/alloc.h"
+#include "num/loss.h"
+#include "text/metric.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+static enum bbt_rc finite(const float *v, size_t n, struct bbt_err *err)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!isfinite(v[i]))
+            return bbt_fail(err, BBT_INVALID, "a score is not a finite number");
+    return BBT_OK;
+}
+
+/* Accuracy, F1 of the positive label, or the mean of all labels' F1. */
+static double measure(const struct job_spec *spec, const struct verb *verb,
+    const struct task_set *set, const uint32_t *pred)
+{
+    double sum = 0.0;
+    int positive;
+
+    if (spec->metric == JOB_ACCURACY)
+        return metric_accuracy(set->truth, pred, set->n);
+    positive = spec->positive ? verb_index(verb, spec->positive) : -1;
+    if (positive >= 0)
+        return metric_f1(set->truth, pred, set->n, (uint32_t)positive);
+    for (size_t c = 0; c < verb->n; c++)
+        sum += metric_f1(set->truth, pred, set->n, (uint32_t)c);
+    return sum / (double)verb->n;
+}
+
+static enum bbt_rc predict(const float *logit, size_t n, size_t labels, uint32_t **ret,
+    struct bbt_err *err)
+{
+    uint32_t *pred = bbt_alloc_array(n, sizeof *pred);
+
+    if (!pred)
+        return bbt_fail(err, BBT_NOMEM, "no memory for %zu predictions", n);
+    for (size_t i = 0; i < n; i++)
+        pred[i] = (uint32_t)loss_argmax(logit + i * labels, labels);
+    *ret = pred;
+    return BBT_OK;
+}
+
+enum bbt_rc score_metric(const struct job_spec *spec, const struct verb *verb,
+    const struct task_set *set, const float *logit, double *ret, struct bbt_err *err)
+{
+    uint32_t *pred = NULL;
+    enum bbt_rc rc = finite(logit, set->n * verb->n, err);
+
+    if (rc == BBT_OK)
+        rc = predict(logit, set->n, verb->n, &pred, err);
+    if (rc == BBT_OK)
+        *ret = measure(spec, verb, set, pred);
+    bbt_free(pred);
+    return rc;
+}
+
+enum bbt_rc score_loss(const struct job_spec *spec, const struct verb *verb,
+    const struct task_set *set, const float *logit, double *ret, struct bbt_err *err)
+{
+    double metric;
+    enum bbt_rc rc;
+
+    switch (spec->loss) {
+    case JOB_CROSS_ENTROPY:
+        return loss_ce(logit, set->gold, set->n, verb->n, ret, err);
+    case JOB_HINGE:
+        return loss_hinge(logit, set->gold, set->n, verb->n, spec->margin, ret, err);
+    case JOB_NEGATIVE_METRIC:
+        break;
+    }
+    rc = score_metric(spec, verb, set, logit, &metric, err);
+    if (rc == BBT_OK)
+        *ret = -metric;
+    return rc;
+}
+
+enum bbt_rc score_calibrate(float *logit, size_t n, const float *few, size_t few_n,
+    size_t labels, struct bbt_err *err)
+{
+    size_t most = n > few_n ? n : few_n;
+    double *lp = bbt_alloc_array(most * labels, sizeof *lp);
+    double *bias = bbt_calloc(labels, sizeof *bias);
+    enum bbt_rc rc = BBT_OK;
+
+    if (!lp || !bias) {
+        rc = bbt_fail(err, BBT_NOMEM, "no memory to calibrate %zu texts", n);
+        goto out;
+    }
+    rc = loss_log_softmax(few, few_n, labels, lp, err);
+    if (rc != BBT_OK)
+        goto out;
+    for (size_t i = 0; i < few_n * labels; i++)
+        bias[i % labels] += lp[i] / (double)few_n;
+    rc = loss_log_softmax(logit, n, labels, lp, err);
+    if (rc != BBT_OK)
+        goto out;
+    for (size_t i = 0; i < n * labels; i++)
+        logit[i] = (float)(lp[i] - bias[i % labels]);
+out:
+    bbt_free(lp);
+    bbt_free(bias);
+    return rc;
+}
+
+/* ---- the sheet ---- */
+
+/* NaN is no JSON number: what was not measured is null. */
+static json_t *number(double v)
+{
+    return isfinite(v) ? json_real(v) : json_null();
+}
+
+static json_t *recalls(const struct score_input *in, const float *logit)
+{
+    const struct task_set *set = &in->task->test;
+    const struct verb *verb = in->task->verb;
+    double *r = bbt_alloc_array(verb->n, sizeof *r);
+    json_t *obj = json_object();
+    uint32_t *pred = NULL;
+
+    if (r && obj && predict(logit, set->n, verb->n, &pred, NULL) == BBT_OK) {
+        metric_recall(set->truth, pred, set->n, (uint32_t)verb->n, r);
+        for (size_t c = 0; c < verb->n; c++)
+            (void)json_object_set_new(obj, verb->labels[c].name, number(r[c]));
+    }
+    bbt_free(pred);
+    bbt_free(r);
+    return obj;
+}
+
+struct figures {
+    double tuned, manual, calibrated, majority;
+};
+
+static enum bbt_rc measure_all(
+    const struct score_input *in, struct figures *f, struct bbt_err *err)
+{
+    const struct task *t = in->task;
+    const struct task_set *test = &t->test;
+    size_t labels = t->verb->n;
+    float *copy = NULL;
+    enum bbt_rc rc = BBT_OK;
+
+    *f = (struct figures){NAN, NAN, NAN, NAN};
+    if (test->n == 0)
+        return BBT_OK;
+    f->majority = metric_majority(test->truth, test->n, (uint32_t)labels);
+    if (in->tuned)
+        rc = score_metric(in->spec, t->verb, test, in->tuned, &f->tuned, err);
+    if (rc == BBT_OK && in->manual)
+        rc = score_metric(in->spec, t->verb, test, in->manual, &f->manual, err);
+    if (rc != BBT_OK || !in->manual || !in->few)
+        return rc;
+    copy = bbt_alloc_array(test->n * labels, sizeof *copy);
+    if (!copy)
+        return bbt_fail(err, BBT_NOMEM, "no memory to calibrate");
+    memcpy(copy, in->manual, test->n * labels * sizeof *copy);
+    rc = score_calibrate(copy, test->n, in->few, t->train_plain.n, labels, err);
+    if (rc == BBT_OK)
+        rc = score_metric(in->spec, t->verb, test, copy, &f->calibrated, err);
+    bbt_free(copy);
+    return rc;
+}
+
+/* Said plainly, also where there is nothing to be proud of. */
+static void verdict(const struct figures *f, char *out, size_t room)
+{
+    double best = fmax(f->manual, isnan(f->calibrated) ? f->manual : f->calibrated);
+
+    if (isnan(f->tuned) || isnan(f->manual))
+        (void)snprintf(out, room, "no test file: nothing to compare");
+    else if (f->tuned > best)
+        (void)snprintf(out, room,
+            "tuning gained %.1f points over the manual prompt, %.1f over the calibrated one",
+            100 * (f->tuned - f->manual), 100 * (f->tuned - f->calibrated));
+    else if (f->tuned > f->manual)
+        (void)snprintf(out, room,
+            "tuning gained %.1f points over the manual prompt but nothing over the manual "
+            "prompt with its label bias removed (%.1f)",
+            100 * (f->tuned - f->manual), 100 * (f->tuned - f->calibrated));
+    else
+        (void)snprintf(out, room, "no gain: the manual prompt is as good or better (%.1f)",
+            100 * (f->tuned - f->manual));
+}
+
+static json_t *usage_json(const struct rec_usage *u)
+{
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f}", "generations",
+        (json_int_t)u->generations, "evaluations", (json_int_t)u->evaluations, "examples",
+        (json_int_t)u->examples, "requests", (json_int_t)u->requests, "repeated",
+        (json_int_t)u->repeated, "failures", (json_int_t)u->failures, "tokens_in",
+        (json_int_t)u->tokens_in, "tokens_out", (json_int_t)u->tokens_out, "seconds",
+        (double)u->active_us / 1e6);
+}
+
+static json_t *best_json(const struct rec_best *b)
+{
+    json_t *obj = json_pack("{s:I, s:o, s:o}", "generation", (json_int_t)b->gen, "dev",
+        number(b->dev), "dev_loss", number(b->dev_loss));
+
+    if (obj && b->cand == REC_CAND_MEAN)
+        (void)json_object_set_new(obj, "candidate", json_string("mean"));
+    else if (obj)
+        (void)json_object_set_new(obj, "candidate", json_integer(b->cand));
+    return obj;
+}
+
+enum bbt_rc score_sheet(const struct score_input *in, json_t **ret, struct bbt_err *err)
+{
+    const struct task *t = in->task;
+    struct figures f;
+    char said[256];
+    json_t *v;
+    enum bbt_rc rc = measure_all(in, &f, err);
+
+    if (rc != BBT_OK)
+        return rc;
+    verdict(&f, said, sizeof said);
+    v = json_pack("{s:I, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:s, "
+                  "s:o}",
+        "job", (json_int_t)in->job->id, "name", in->job->name, "metric",
+        in->spec->metric == JOB_F1 ? "f1" : "accuracy", "ended", in->reason, "tuned_test",
+        number(f.tuned), "manual_test", number(f.manual), "calibrated_test",
+        number(f.calibrated), "majority", number(f.majority), "gain_vs_manual",
+        number(f.tuned - f.manual), "gain_vs_calibrated", number(f.tuned - f.calibrated),
+        "train_examples", (json_int_t)t->train.n, "dev_examples", (json_int_t)t->dev.n,
+        "test_examples", (json_int_t)t->test.n, "verdict", said, "usage",
+        usage_json(&in->job->usage));
+    if (!v)
+        return bbt_fail(err, BBT_NOMEM, "no memory for the score sheet");
+    (void)json_object_set_new(v, "best", best_json(in->best));
+    if (in->tuned)
+        (void)json_object_set_new(v, "recall_tuned", recalls(in, in->tuned));
+    if (in->manual)
+        (void)json_object_set_new(v, "recall_manual", recalls(in, in->manual));
+    (void)json_object_set_new(v, "blas", json_string(in->blas));
+    (void)json_object_set_new(v, "server", json_string(in->server));
+    (void)json_object_set_new(v, "embed_std", number(in->embed_std));
+    (void)json_object_set_new(v, "version", json_string(BBT_VERSION));
+    *ret = v;
+    return BBT_OK;
+}

@@ -18,9 +18,10 @@ struct yaml_doc; /* tree and places */
 /* Sentence on failure: "NAME:LINE:COL: why (the fix)". */
 BBT_NODISCARD enum bbt_rc yaml_parse(const void *bytes, size_t len, const char *name,
     struct yaml_doc **ret, struct bbt_err *err);
-void yaml_free(struct yaml_doc *d); /* NULL is fine */
+/* NULL is fine. (Not "yaml_free": libyaml exports that name and would call ours.) */
+void yaml_close(struct yaml_doc *d);
 
-/* Borrowed until yaml_free(). */
+/* Borrowed until yaml_close(). */
 json_t *yaml_tree(struct yaml_doc *d);
 
 /* Place (from 1) of the value at a JSON pointer ("/stop/evaluations"), or of its KEY where

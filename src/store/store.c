@@ -210,12 +210,15 @@ enum bbt_rc store_open(
 
 void store_close(struct store *s)
 {
+    int code = SQLITE_OK;
+
     if (!s)
         return;
     for (size_t i = 0; i < s->cached; i++)
         (void)sqlite3_finalize(s->cache[i].st);
-    if (s->db && sqlite3_close(s->db) != SQLITE_OK)
-        assert(!"a statement was left open");
+    if (s->db)
+        code = sqlite3_close(s->db);
+    assert(code == SQLITE_OK); /* no statement was left open */
     if (s->lock_fd >= 0)
         (void)close(s->lock_fd); /* after the database: the lock covers its closing */
     bbt_free(s);

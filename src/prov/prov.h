@@ -157,20 +157,22 @@ struct prov_model {
                          probe lowers it where the server declares a fixed batch */
     size_t body_max;  /* most bytes of a request's body */
 
-    /* -- negotiated by the start-up probe */
+    /* -- negotiated by the start-up probe, which also fills in the empty tensor names: a later
+     * probe starts from the configuration again */
     bool probed;
     bool use_binary;
     bool has_embedding; /* the model NAME-embedding is there */
     enum prov_type type_ids, type_mask, type_prompt, type_mask_pos, type_label_ids,
         type_logits; /* PROV_TYPE_NONE: not declared, so not sent */
-    uint8_t rank_ids, rank_mask_pos, rank_label_ids; /* declared number of dimensions */
+    uint8_t rank_mask_pos, rank_label_ids; /* declared number of dimensions */
+    bool label_ids_by_row;                 /* [B,C] rather than [1,C] */
     enum prov_prompt_kind prompt_wire;               /* never AUTO once probed */
     enum prov_out_kind out;
     size_t cols_fixed;        /* tokens per row the server insists on; 0 = any */
     size_t prompt_rows_fixed; /* 0 = any */
     size_t rows_fixed;        /* examples per request the server insists on; 0 = any */
-    char embed_row[PROV_TENSOR_MAX], embed_mean[PROV_TENSOR_MAX],
-        embed_std[PROV_TENSOR_MAX]; /* outputs of NAME-embedding; empty: not declared */
+    enum prov_type type_embed_ids;
+    uint8_t rank_embed_ids;
     char server[64], server_version[64], platform[64]; /* for the record of the run */
 };
 

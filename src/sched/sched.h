@@ -55,7 +55,7 @@ struct sched_lane {
     size_t queued;
     uint64_t hold_until; /* nothing is sent before; 0 = no hold, SCHED_NEVER = until reset */
     unsigned failed;     /* failures in a row, for the caller's health check */
-    uint64_t cut_at;     /* when the window was last halved */
+    uint64_t cut_until;  /* the window is not halved again before */
     struct pheap flows;  /* flows with ready items */
     struct pheap delayed;
     uint64_t turn, seq;

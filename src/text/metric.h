@@ -12,6 +12,7 @@ enum metric_kind { METRIC_ACCURACY, METRIC_F1, METRIC_KIND_NR };
 const char *metric_name(enum metric_kind kind);
 enum metric_kind metric_parse(const char *name);
 
+/* Share of rows where both are equal. */
 double metric_accuracy(const uint32_t *truth, const uint32_t *pred, size_t n);
 
 /* 2 TP / (2 TP + FP + FN) of class `positive`; 0 where that is 0 / 0. */

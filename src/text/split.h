@@ -24,6 +24,8 @@ struct split {
     uint32_t *train, *dev; /* row numbers */
     size_t n_train, n_dev;
 };
+
+/* Frees the row numbers; zeroed is fine. */
 void split_fini(struct split *s);
 
 /* The first `shots_train` rows of each class become train, the next `shots_dev` become dev.

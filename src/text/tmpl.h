@@ -44,6 +44,8 @@ struct tmpl_rendered {
     ptrdiff_t prompt_pos; /* where slot 0 is (or would be); -1: template without {prompt} */
     size_t cut;        /* tokens of text that did not fit */
 };
+
+/* Frees the ids; zeroed is fine. */
 void tmpl_rendered_fini(struct tmpl_rendered *r);
 
 struct tmpl_input {

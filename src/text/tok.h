@@ -14,7 +14,7 @@
 
 #define TOK_VOCAB_MAX (1u << 20)     /* pieces */
 #define TOK_FILE_MAX (64u << 20)     /* bytes of a vocabulary file */
-#define TOK_TEXT_MAX (16u << 20)     /* bytes of one text */
+#define TOK_TEXT_MAX (4u << 20)      /* bytes of one text */
 #define TOK_WORD_MAX 100             /* characters; a longer WordPiece word is unknown */
 #define TOK_NONE (-1)
 
@@ -77,9 +77,14 @@ const char *tok_piece(const struct tok *t, int32_t id);
 /* The piece's id; TOK_NONE. */
 int32_t tok_find(const struct tok *t, const char *piece);
 
+/* Which family. */
 enum tok_kind tok_kind(const struct tok *t);
+
+/* Borrowed until tok_free(). */
 const struct tok_special *tok_special(const struct tok *t);
-int tok_add_prefix_space(const struct tok *t); /* the folder's wish for a text's start */
+
+/* 1 where the folder asks for a space before a text's first word (BPE). */
+int tok_add_prefix_space(const struct tok *t);
 
 /* One more than the largest id. */
 size_t tok_vocab_size(const struct tok *t);

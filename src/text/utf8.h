@@ -17,6 +17,9 @@ uint32_t utf8_next(const uint8_t *at, const uint8_t *end, const uint8_t **ret_ne
 /* Offset of the first byte that is no UTF-8; `len` where all is well. */
 size_t utf8_first_bad(const void *bytes, size_t len);
 
+/* The most bytes, at most `max`, that end at a character's end (of valid UTF-8). */
+size_t utf8_cut(const void *bytes, size_t len, size_t max);
+
 /* Writes the code point's bytes (at most 4); returns how many. */
 size_t utf8_put(uint32_t cp, uint8_t *out);
 

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static enum bbt_rc finite(const float *v, size_t n, struct bbt_err *err)
+static enum bbt_rc all_finite(const float *v, size_t n, struct bbt_err *err)
 {
     for (size_t i = 0; i < n; i++)
         if (!isfinite(v[i]))
@@ -50,7 +50,7 @@ enum bbt_rc score_metric(const struct job_spec *spec, const struct verb *verb,
     const struct task_set *set, const float *logit, double *ret, struct bbt_err *err)
 {
     uint32_t *pred = NULL;
-    enum bbt_rc rc = finite(logit, set->n * verb->n, err);
+    enum bbt_rc rc = all_finite(logit, set->n * verb->n, err);
 
     if (rc == BBT_OK)
         rc = predict(logit, set->n, verb->n, &pred, err);

@@ -1,0 +1,56 @@
+/* engine.h -- the running jobs: which one is next, who is let go, what is asked beside them.
+ *
+ * Commands (submit, pause, resume, cancel) are changes of a job's row, made durable by the
+ * caller; the engine is then told to look again (engine_poke) or to let go (engine_halt).
+ * Nothing calls upward: what comes back is a fact and a woken operation. Loop thread only. */
+#ifndef ENGINE_ENGINE_H
+#define ENGINE_ENGINE_H
+
+#include "base/op.h"
+#include "engine/endpoint.h"
+#include "engine/probe.h"
+#include "engine/tune.h"
+#include "spec/conf.h"
+
+struct engine;
+
+/* Borrows `conf`. BBT_INVALID (configuration), BBT_NOMEM. */
+BBT_NODISCARD enum bbt_rc engine_new(const struct conf *conf, struct turnq *q,
+    struct engine **ret, struct bbt_err *err);
+
+/* Only when engine_idle(). NULL is fine. */
+void engine_free(struct engine *e);
+
+/* Looks for work from now on: interrupted jobs first, then queued ones. */
+void engine_start(struct engine *e);
+
+/* A job may have become runnable. */
+void engine_poke(struct engine *e);
+
+/* Sends nothing more for this job and lets go of it; its row is the caller's business. Fine
+ * for a job that is not running. */
+void engine_halt(struct engine *e, int64_t job);
+
+/* Lets go of everything; `idle` is woken when nothing is under way any more. Jobs keep their
+ * state and are resumed by the next start. With `hard` requests on the wire are cut off. */
+void engine_stop(struct engine *e, struct op *idle, bool hard);
+bool engine_idle(const struct engine *e);
+
+size_t engine_running(const struct engine *e);
+size_t engine_in_flight(const struct engine *e);
+
+/* Why a running job is where it is; false where the engine does not have it. */
+struct engine_live {
+    struct tune_progress progress;
+    const char *why;        /* working, rate_limit, outage, retrying, concurrency */
+    const char *trouble;    /* last failure's sentence; "" where none */
+    uint64_t wait_us;       /* nothing is sent for so long; 0 = no hold */
+};
+bool engine_live(const struct engine *e, int64_t job, struct engine_live *ret);
+
+/* Providers of the configuration, for display and for provider tests. */
+struct endpoint *engine_endpoints(struct engine *e, size_t *ret_n);
+struct endpoint *engine_endpoint(struct engine *e, const char *name);
+struct turnq *engine_turnq(struct engine *e);
+
+#endif

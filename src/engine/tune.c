@@ -1,0 +1,293 @@
+#include "engine/tune.h"
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "engine/tune_end.h"
+#include "engine/tune_load.h"
+#include "engine/tune_gen.h"
+
+#include <assert.h>
+#include <math.h>
+#include <string.h>
+
+const char *tune_state_name(enum tune_state s)
+{
+    static const char *const names[TUNE_STATE_NR] = {"load", "probe", "build", "embed",
+        "search", "first", "train", "tell", "dev", "commit", "prompt", "test", "manual",
+        "calibrate", "result", "verdict", "over"};
+
+    return (unsigned)s < TUNE_STATE_NR ? names[s] : "unknown";
+}
+
+void tune_move(struct tune *t, enum tune_state to)
+{
+    /* forward along the picture, back only from COMMIT to TRAIN, out from anywhere */
+    assert(to > t->state || (t->state == TUNE_COMMIT && to == TUNE_TRAIN) ||
+        t->state == TUNE_LOAD);
+    log_debug("job-step", "job=%lld %s -> %s", (long long)t->id, tune_state_name(t->state),
+        tune_state_name(to));
+    t->state = to;
+}
+
+void tune_work(struct tune *t, enum tune_state to, bool store,
+    void (*run)(struct port_call *c, struct port_db *db))
+{
+    tune_move(t, to);
+    t->work = (struct port_call){.run = run, .wake = &t->op};
+    t->wall_us = port_wall_us();
+    if (to == TUNE_COMMIT || to == TUNE_VERDICT || to == TUNE_RESULT) {
+        t->spent_us = port_now_us() - t->since_us;
+        t->since_us += t->spent_us;
+    }
+    if (store)
+        port_db_run(&t->work);
+    else
+        port_work_run(&t->work);
+}
+
+static void run_verdict(struct port_call *c, struct port_db *db)
+{
+    struct tune *t = bbt_container(c, struct tune, work);
+    struct rec_usage add = {.active_us = t->spent_us};
+    enum rec_state to = t->failed ? REC_FAILED : REC_PAUSED;
+
+    c->rc = port_db_state(
+        db, t->id, 1u << REC_RUNNING, to, t->reason, t->err.msg, &c->err);
+    if (c->rc == BBT_OK)
+        c->rc = port_db_usage(db, t->id, &add, &c->err);
+    if (c->rc == BBT_OK)
+        c->rc = port_db_event(db, t->id, rec_state_name(to), t->err.msg, &c->err);
+}
+
+void tune_over(struct tune *t, enum bbt_rc rc)
+{
+    tune_move(t, TUNE_OVER);
+    t->rc = rc;
+    t->over = true;
+    op_wake(t->wake);
+}
+
+void tune_stop(struct tune *t, enum bbt_rc rc, const struct bbt_err *err, const char *reason)
+{
+    if (t->halt || rc == BBT_CANCELED) {
+        tune_over(t, BBT_CANCELED);
+        return;
+    }
+    if (err)
+        t->err = *err;
+    if (rc == BBT_IO) {
+        tune_over(t, rc); /* the store is ill: nothing can be written about it now */
+        return;
+    }
+    t->rc = rc;
+    t->failed = !reason && (rc == BBT_INVALID || rc == BBT_CORRUPT);
+    t->reason = reason ? reason : rc == BBT_INVALID ? "data" : "internal";
+    log_warn(t->failed ? "job-failed" : "job-paused", "job=%lld reason=%s: %s",
+        (long long)t->id, t->reason, t->err.msg);
+    tune_work(t, TUNE_VERDICT, true, run_verdict);
+}
+
+/* True where the story ends here; it has then been told so. */
+static bool ended(struct tune *t, enum bbt_rc rc, const struct bbt_err *err,
+    const char *reason)
+{
+    if (rc == BBT_OK && !t->halt)
+        return false;
+    tune_stop(t, rc, err, reason);
+    return true;
+}
+
+static void after_work(struct tune *t)
+{
+    switch (t->state) {
+    case TUNE_LOAD:
+        tune_loaded(t);
+        return;
+    case TUNE_BUILD:
+        tune_built(t);
+        return;
+    case TUNE_SEARCH:
+        tune_searched(t);
+        return;
+    case TUNE_FIRST:
+        port_changed(t->id);
+        tune_train(t);
+        return;
+    case TUNE_TELL:
+        tune_told(t);
+        return;
+    case TUNE_COMMIT:
+        tune_committed(t);
+        return;
+    case TUNE_PROMPT:
+        tune_test(t);
+        return;
+    case TUNE_RESULT:
+        port_changed(t->id);
+        tune_over(t, BBT_OK);
+        return;
+    default:
+        assert(!"no such step");
+    }
+}
+
+static void after_round(struct tune *t)
+{
+    switch (t->state) {
+    case TUNE_TRAIN:
+        tune_tell(t);
+        return;
+    case TUNE_DEV:
+        tune_judged(t);
+        return;
+    default:
+        tune_measured(t);
+        return;
+    }
+}
+
+static void tune_step(struct op *op)
+{
+    struct tune *t = bbt_container(op, struct tune, op);
+
+    switch (t->state) {
+    case TUNE_PROBE:
+        if (t->probe.done && !ended(t, t->probe.rc, &t->probe.err, t->probe.reason))
+            tune_build(t);
+        return;
+    case TUNE_EMBED:
+        if (t->embed.done && !ended(t, t->embed.rc, &t->embed.err, t->embed.reason))
+            tune_search(t);
+        return;
+    case TUNE_TRAIN:
+    case TUNE_DEV:
+    case TUNE_TEST:
+    case TUNE_MANUAL:
+    case TUNE_CALIBRATE:
+        if (t->round.done && !ended(t, t->round.rc, &t->round.err, t->round.reason))
+            after_round(t);
+        return;
+    case TUNE_VERDICT:
+        if (!t->work.done)
+            return;
+        port_changed(t->id);
+        tune_over(t, t->work.rc == BBT_OK || t->work.rc == BBT_CONFLICT ? t->rc
+                                                                         : t->work.rc);
+        return;
+    case TUNE_OVER:
+        return;
+    default:
+        if (t->work.done && !ended(t, t->work.rc, &t->work.err, NULL))
+            after_work(t);
+        return;
+    }
+}
+
+void tune_start(struct tune *t, struct turnq *q)
+{
+    t->q = q;
+    op_init(&t->op, q, tune_step);
+    buf_init(&t->snapshot, SIZE_MAX);
+    t->since_us = port_now_us();
+    t->state = TUNE_LOAD;
+    tune_load(t);
+}
+
+void tune_halt(struct tune *t, bool hard)
+{
+    t->halt = true;
+    switch (t->state) {
+    case TUNE_PROBE:
+        probe_drop(&t->probe);
+        break;
+    case TUNE_EMBED:
+        query_abort(&t->embed);
+        break;
+    case TUNE_TRAIN:
+    case TUNE_DEV:
+    case TUNE_TEST:
+    case TUNE_MANUAL:
+    case TUNE_CALIBRATE:
+        round_drop(&t->round, hard);
+        break;
+    default:
+        break; /* a call is under way; its end is the end */
+    }
+}
+
+void tune_fini(struct tune *t)
+{
+    assert(t->over);
+    round_fini(&t->round);
+    probe_fini(&t->probe);
+    query_fini(&t->embed);
+    op_fini(&t->op);
+    for (size_t i = 0; i < 3; i++)
+        bbt_free(t->blobs.bytes[i]);
+    rec_resume_fini(&t->resume);
+    rec_best_fini(&t->best);
+    search_free(t->search);
+    search_setup_fini(&t->setup);
+    task_free(t->task);
+    job_spec_free(t->spec);
+    bbt_free(t->open.cand);
+    bbt_free(t->closed.cand);
+    bbt_free(t->closed.loss);
+    buf_fini(&t->snapshot);
+    bbt_free(t->prompts);
+    bbt_free(t->digests);
+    bbt_free(t->dev_z);
+    bbt_free(t->dev_prompt);
+    bbt_free(t->final_prompt);
+    bbt_free(t->tuned);
+    bbt_free(t->manual);
+    bbt_free(t->few);
+}
+
+void tune_progress(const struct tune *t, struct tune_progress *ret)
+{
+    *ret = (struct tune_progress){
+        .step = tune_state_name(t->state),
+        .gen = t->open.gen,
+        .in_flight = t->flow.inflight,
+    };
+    if (t->round.set) {
+        ret->needed = t->round.n * t->round.set->batches;
+        ret->answered = ret->needed - t->round.left;
+    }
+}
+
+/* Starts a round of questions in state `to`. */
+void tune_ask(struct tune *t, enum tune_state to, enum rec_phase phase, uint64_t gen,
+    const struct task_set *set, const float *prompt, const uint64_t *digest, size_t n,
+    bool fresh)
+{
+    struct bbt_err err = {0};
+    enum bbt_rc rc;
+
+    tune_move(t, to);
+    round_fini(&t->round);
+    t->round = (struct round){
+        .job = t->id,
+        .phase = phase,
+        .gen = gen,
+        .ep = t->ep,
+        .model = &t->model->m,
+        .flow = &t->flow,
+        .set = set,
+        .label_ids = t->task->verb->token,
+        .labels = t->task->verb->n,
+        .prompt = prompt,
+        .digest = digest,
+        .n = n,
+        .rows = t->setup.rows,
+        .hidden = t->setup.hidden,
+        .compose = t->spec->mode == JOB_ADD ? PROV_ADD : PROV_PREPEND,
+        .at = t->spec->at == JOB_AT_HIDDEN ? PROV_AT_HIDDEN : PROV_AT_EMBEDDING,
+        .fresh = fresh,
+        .wake = &t->op,
+    };
+    rc = round_start(&t->round, t->q, &err);
+    if (rc != BBT_OK)
+        tune_stop(t, rc, &err, NULL);
+}

@@ -1,0 +1,138 @@
+/* tune.h -- the story of one running job.
+ *
+ *   LOAD -> PROBE -> BUILD -> EMBED -> SEARCH -> FIRST
+ *                                        |          |
+ *                                        v          v
+ *                 .-------------------> TRAIN -> TELL -> [DEV] -> COMMIT
+ *                 |                                                  |
+ *                 '------------------- more to do <------------------'
+ *                                                    budget, target, stall, time
+ *                                                                    v
+ *                 PROMPT -> TEST -> MANUAL -> CALIBRATE -> RESULT -> OVER
+ *
+ *   trouble, pause, stop: any state -> (what is under way comes in) -> VERDICT -> OVER
+ *
+ * A job that begins and one that is resumed take the same way; what is in the store decides
+ * which steps have nothing left to do. */
+#ifndef ENGINE_TUNE_H
+#define ENGINE_TUNE_H
+
+#include "base/op.h"
+#include "base/record.h"
+#include "engine/endpoint.h"
+#include "engine/probe.h"
+#include "engine/round.h"
+#include "engine/search.h"
+#include "engine/task.h"
+
+enum tune_state {
+    TUNE_LOAD,
+    TUNE_PROBE,
+    TUNE_BUILD,
+    TUNE_EMBED,
+    TUNE_SEARCH,
+    TUNE_FIRST,
+    TUNE_TRAIN,
+    TUNE_TELL,
+    TUNE_DEV,
+    TUNE_COMMIT,
+    TUNE_PROMPT,
+    TUNE_TEST,
+    TUNE_MANUAL,
+    TUNE_CALIBRATE,
+    TUNE_RESULT,
+    TUNE_VERDICT,
+    TUNE_OVER,
+    TUNE_STATE_NR
+};
+
+const char *tune_state_name(enum tune_state s);
+
+struct tune_blobs {
+    void *bytes[3]; /* train, dev, test */
+    size_t len[3];
+};
+
+struct tune {
+    /* in */
+    int64_t id;
+    struct endpoint *endpoints;
+    size_t endpoints_nr;
+    struct op *wake; /* woken when over */
+
+    /* facts */
+    bool over;
+    enum bbt_rc rc;     /* why it ended; OK = completed, CANCELED = halted */
+    struct bbt_err err;
+
+    /* own */
+    struct turnq *q;
+    struct op op;
+    enum tune_state state;
+    struct port_call work; /* at most one store or worker call at a time */
+    bool halt;             /* let go as soon as what is under way is in */
+    const char *reason;    /* pause or end reason */
+    bool paused, failed;   /* what the verdict makes of it */
+
+    struct rec_job job;
+    struct job_spec *spec;
+    struct tune_blobs blobs;
+    struct endpoint *ep;
+    struct endpoint_model *model;
+    struct sched_flow flow;
+    struct probe probe;
+    struct task *task;
+    struct query embed;
+    struct search_setup setup;
+    bool has_setup;
+    struct rec_resume resume;
+    struct search *search;
+    struct rec_best best; /* best.z owned; NULL = none yet */
+    struct rec_gen open;  /* the open generation; cand NULL = none is open */
+    bool first;           /* its setup and generation 0 are not committed yet */
+    bool fresh;           /* nothing of the open generation was ever asked */
+    bool dev_fresh;       /* nor of its dev check */
+    float *prompts;       /* of the open generation: popsize x cells */
+    uint64_t *digests;    /* popsize */
+    struct round round;
+
+    /* between TELL and COMMIT */
+    struct rec_gen closed;
+    struct bbt_buf snapshot;
+    bool has_snapshot;
+    double *dev_z;     /* dev_n x dim: best of the generation, then the mean */
+    float *dev_prompt; /* dev_n x cells */
+    uint64_t dev_digest[2];
+    size_t dev_n, dev_best; /* dev_best: index of the better one */
+    double dev_score, dev_loss;
+    bool new_best;
+    const char *converged; /* stop reason of the optimiser, or NULL */
+
+    /* at the end */
+    float *final_prompt; /* cells */
+    uint64_t final_digest;
+    float *tuned, *manual, *few; /* logits */
+    const char *ended; /* why the search ended */
+
+    uint64_t since_us; /* running time not yet in the store counts from here */
+    uint64_t spent_us; /* running time that the present call puts into the store */
+    int64_t wall_us;   /* wall clock when that call was started */
+};
+
+/* Zeroed by the caller before the "in" fields are set. */
+void tune_start(struct tune *t, struct turnq *q);
+
+/* Let go of the job without touching its state in the store; `hard` also cuts off requests
+ * on the wire. Ends in `over`. */
+void tune_halt(struct tune *t, bool hard);
+void tune_fini(struct tune *t); /* only when over */
+
+/* Where it stands, for people: requests answered and needed in the present round. */
+struct tune_progress {
+    const char *step;
+    uint64_t gen;
+    size_t answered, needed, in_flight;
+};
+void tune_progress(const struct tune *t, struct tune_progress *ret);
+
+#endif

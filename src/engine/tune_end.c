@@ -1,0 +1,119 @@
+#include "engine/tune_end.h"
+
+#include "base/alloc.h"
+#include "base/json.h"
+#include "engine/score.h"
+#include "engine/tune_gen.h"
+#include "engine/tune_load.h"
+#include "num/blas.h"
+
+#include <assert.h>
+#include <string.h>
+
+static void run_prompt(struct port_call *c, struct port_db *db)
+{
+    struct tune *t = bbt_container(c, struct tune, work);
+
+    (void)db;
+    if (!t->best.z || t->best.dim != t->search->dim) {
+        c->rc = bbt_fail(&c->err, BBT_INVALID,
+            "the search ended before one generation was measured");
+        return;
+    }
+    c->rc = search_prompts(
+        t->search, t->best.z, 1, &t->final_prompt, &t->final_digest, &c->err);
+}
+
+void tune_finish(struct tune *t, const char *reason)
+{
+    t->ended = reason ? reason : "budget";
+    tune_work(t, TUNE_PROMPT, false, run_prompt);
+}
+
+void tune_test(struct tune *t)
+{
+    if (t->task->test.n == 0) {
+        tune_result(t);
+        return;
+    }
+    tune_ask(t, TUNE_TEST, REC_TEST, 0, &t->task->test, t->final_prompt, &t->final_digest, 1,
+        false);
+}
+
+/* Each baseline is the same question without the soft prompt, asked once. */
+void tune_measured(struct tune *t)
+{
+    float *logit = t->round.logit;
+
+    t->round.logit = NULL;
+    switch (t->state) {
+    case TUNE_TEST:
+        t->tuned = logit;
+        tune_ask(t, TUNE_MANUAL, REC_MANUAL, 0, &t->task->test_plain, NULL, NULL, 1, false);
+        return;
+    case TUNE_MANUAL:
+        t->manual = logit;
+        tune_ask(t, TUNE_CALIBRATE, REC_CALIBRATE, 0, &t->task->train_plain, NULL, NULL, 1,
+            false);
+        return;
+    case TUNE_CALIBRATE:
+        t->few = logit;
+        tune_result(t);
+        return;
+    default:
+        bbt_free(logit);
+        assert(!"no such round");
+    }
+}
+
+static enum bbt_rc make_sheet(struct tune *t, json_t **ret, struct bbt_err *err)
+{
+    struct score_input in = {
+        .spec = t->spec,
+        .task = t->task,
+        .job = &t->job,
+        .best = &t->best,
+        .reason = t->ended,
+        .blas = blas_name(),
+        .server = t->model->m.server,
+        .embed_std = t->setup.embed_std,
+        .tuned = t->tuned,
+        .manual = t->manual,
+        .few = t->few,
+    };
+
+    return score_sheet(&in, ret, err);
+}
+
+static void run_result(struct port_call *c, struct port_db *db)
+{
+    struct tune *t = bbt_container(c, struct tune, work);
+    struct rec_usage add = {.active_us = t->spent_us};
+    struct rec_result r = {.job = t->id, .prompt = t->final_prompt, .rows = t->setup.rows,
+        .hidden = t->setup.hidden};
+    json_t *sheet = NULL;
+
+    c->rc = port_db_usage(db, t->id, &add, &c->err);
+    if (c->rc == BBT_OK)
+        c->rc = port_db_job(db, t->id, &t->job, NULL, &c->err); /* final counters */
+    if (c->rc == BBT_OK)
+        c->rc = make_sheet(t, &sheet, &c->err);
+    if (c->rc == BBT_OK) {
+        r.json = json_print(sheet);
+        c->rc = r.json ? port_db_result(db, &r, t->ended,
+                             json_get_str(sheet, "verdict", ""), &c->err)
+                       : bbt_fail(&c->err, BBT_NOMEM, "no memory for the result");
+    }
+    if (c->rc == BBT_OK)
+        c->rc = port_db_event(
+            db, t->id, "completed", json_get_str(sheet, "verdict", ""), &c->err);
+    if (c->rc == BBT_CONFLICT)
+        c->rc = BBT_CANCELED; /* paused or cancelled meanwhile: that stands */
+    json_decref(sheet);
+    bbt_free(r.json);
+}
+
+void tune_result(struct tune *t)
+{
+    tune_work(t, TUNE_RESULT, true, run_result);
+}

@@ -1,0 +1,322 @@
+#include "engine/tune_load.h"
+
+#include "base/alloc.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "engine/tune_gen.h"
+
+#include <math.h>
+#include <string.h>
+
+/* ---- LOAD: everything that the store knows ---- */
+
+static enum bbt_rc parse_spec(struct tune *t, const char *text, struct bbt_err *err)
+{
+    struct spec_problems problems;
+    json_t *tree = NULL;
+    enum bbt_rc rc;
+
+    problem_init(&problems);
+    rc = json_parse(text, strlen(text), "job", &tree, err);
+    if (rc == BBT_OK)
+        rc = job_spec_parse(tree, JOB_WIRE, &t->spec, &problems, err);
+    json_decref(tree);
+    problem_fini(&problems);
+    return rc;
+}
+
+static enum bbt_rc load_blobs(struct tune *t, struct port_db *db, struct bbt_err *err)
+{
+    const struct job_data *d[3] = {&t->spec->train, &t->spec->dev, &t->spec->test};
+    enum bbt_rc rc = BBT_OK;
+
+    for (size_t i = 0; i < 3 && rc == BBT_OK; i++)
+        if (d[i]->blob)
+            rc = port_db_blob(db, d[i]->blob, &t->blobs.bytes[i], &t->blobs.len[i], err);
+    return rc == BBT_NOTFOUND ? bbt_fail(err, BBT_INVALID, "a data file of the job is not "
+                                                           "in the store")
+                              : rc;
+}
+
+static enum bbt_rc load_progress(struct tune *t, struct port_db *db, struct bbt_err *err)
+{
+    void *setup = NULL;
+    size_t len = 0;
+    enum bbt_rc rc = port_db_setup_get(db, t->id, &setup, &len, err);
+
+    if (rc == BBT_OK) {
+        rc = search_setup_load(setup, len, &t->setup, err);
+        t->has_setup = rc == BBT_OK;
+    } else if (rc == BBT_NOTFOUND) {
+        rc = BBT_OK;
+    }
+    bbt_free(setup);
+    if (rc == BBT_OK && t->has_setup) {
+        rc = port_db_resume(db, t->id, &t->resume, err);
+        if (rc == BBT_NOTFOUND)
+            rc = BBT_OK;
+    }
+    if (rc == BBT_OK) {
+        rc = port_db_best(db, t->id, &t->best, err);
+        if (rc == BBT_NOTFOUND)
+            rc = BBT_OK;
+    }
+    return rc;
+}
+
+static void run_load(struct port_call *c, struct port_db *db)
+{
+    struct tune *t = bbt_container(c, struct tune, work);
+    char *text = NULL;
+
+    c->rc = port_db_job(db, t->id, &t->job, &text, &c->err);
+    if (c->rc == BBT_OK)
+        c->rc = parse_spec(t, text, &c->err);
+    if (c->rc == BBT_OK)
+        c->rc = load_blobs(t, db, &c->err);
+    if (c->rc == BBT_OK)
+        c->rc = load_progress(t, db, &c->err);
+    bbt_free(text);
+}
+
+void tune_load(struct tune *t)
+{
+    tune_work(t, TUNE_LOAD, true, run_load);
+}
+
+/* ---- PROBE ---- */
+
+static struct endpoint *find_endpoint(struct tune *t, const char *name)
+{
+    for (size_t i = 0; i < t->endpoints_nr; i++)
+        if (strcmp(t->endpoints[i].conf->name, name) == 0)
+            return &t->endpoints[i];
+    return NULL;
+}
+
+void tune_loaded(struct tune *t)
+{
+    struct bbt_err err = {0};
+
+    t->ep = find_endpoint(t, t->spec->provider);
+    t->model = t->ep ? endpoint_model(t->ep, t->spec->model) : NULL;
+    if (!t->model) {
+        (void)bbt_fail(&err, BBT_INVALID,
+            "the daemon's configuration has no provider \"%s\" with a model \"%s\"",
+            t->spec->provider, t->spec->model);
+        tune_stop(t, BBT_INVALID, &err, "provider");
+        return;
+    }
+    /* priority -100..100 becomes a share of 1..9 */
+    sched_flow_init(&t->flow, &t->ep->lane, (unsigned)(5 + t->spec->priority / 25));
+    if (t->model->m.probed) {
+        tune_build(t);
+        return;
+    }
+    t->probe = (struct probe){
+        .ep = t->ep,
+        .model = t->model,
+        .tokenizer = t->model->conf->tokenizer,
+        .compose = t->spec->mode == JOB_ADD ? PROV_ADD : PROV_PREPEND,
+        .at = t->spec->at == JOB_AT_HIDDEN ? PROV_AT_HIDDEN : PROV_AT_EMBEDDING,
+        .wake = &t->op,
+    };
+    tune_move(t, TUNE_PROBE);
+    probe_start(&t->probe, t->q);
+}
+
+/* ---- BUILD ---- */
+
+static void run_build(struct port_call *c, struct port_db *db)
+{
+    struct tune *t = bbt_container(c, struct tune, work);
+    const struct tune_blobs *b = &t->blobs;
+    struct task_input in = {
+        .spec = t->spec,
+        .tokenizer = t->model->conf->tokenizer,
+        .batch_max = t->model->m.batch_max,
+        .len_max = (size_t)t->model->conf->max_length,
+        .cols_fixed = t->model->m.cols_fixed,
+        .train = {b->bytes[0], b->len[0]},
+        .dev = {b->bytes[1], b->len[1]},
+        .test = {b->bytes[2], b->len[2]},
+    };
+
+    (void)db;
+    c->rc = task_build(&in, &t->task, &c->err);
+    if (c->rc == BBT_NOTFOUND)
+        c->rc = BBT_INVALID; /* a folder that the configuration names is not there */
+}
+
+void tune_build(struct tune *t)
+{
+    tune_work(t, TUNE_BUILD, false, run_build);
+}
+
+/* ---- EMBED: p0 and the scale of A ---- */
+
+static enum bbt_rc encode_embed(struct query *c, struct prov_http *ret, struct bbt_err *err)
+{
+    struct tune *t = bbt_container(c, struct tune, embed);
+
+    return t->ep->adapter->embed_encode(
+        &t->model->m, t->task->slot_ids, t->setup.rows, ret, err);
+}
+
+static enum bbt_rc decode_embed(
+    struct query *c, const struct prov_reply *r, struct bbt_err *err)
+{
+    struct tune *t = bbt_container(c, struct tune, embed);
+    struct prov_embed e = {0};
+    enum bbt_rc rc;
+
+    rc = t->ep->adapter->embed_decode(&t->model->m, t->setup.rows, r, &e, err);
+    if (rc != BBT_OK)
+        return rc;
+    if (e.hidden != t->setup.hidden) {
+        rc = bbt_fail(err, BBT_INVALID, "the embedding is %zu wide, the prompt %zu",
+            e.hidden, t->setup.hidden);
+        goto out;
+    }
+    t->setup.embed_mean = e.mean;
+    t->setup.embed_std = e.std;
+    if (t->spec->init == JOB_INIT_RANDOM_TOKENS && t->spec->mode == JOB_CONCAT) {
+        t->setup.p0 = e.row;
+        e.row = NULL;
+    }
+out:
+    prov_embed_fini(&e);
+    return rc;
+}
+
+static bool needs_embed(const struct tune *t)
+{
+    return (t->spec->projection == JOB_PROJ_NORMAL && isnan(t->spec->scale)) ||
+        (t->spec->init == JOB_INIT_RANDOM_TOKENS && t->spec->mode == JOB_CONCAT);
+}
+
+static void start_embed(struct tune *t)
+{
+    struct bbt_err err = {0};
+
+    if (!t->ep->adapter->embed_encode || !t->model->m.has_embedding) {
+        (void)bbt_fail(&err, BBT_INVALID,
+            "%s does not give embeddings of %s: set prompt.projection.scale to a number "
+            "and prompt.init to zero",
+            t->ep->conf->name, t->model->conf->name);
+        tune_stop(t, BBT_INVALID, &err, "provider");
+        return;
+    }
+    tune_move(t, TUNE_EMBED);
+    t->embed = (struct query){
+        .ep = t->ep,
+        .flow = &t->flow,
+        .encode = encode_embed,
+        .decode = decode_embed,
+        .wake = &t->op,
+    };
+    query_init(&t->embed, t->q);
+    query_start(&t->embed);
+}
+
+void tune_built(struct tune *t)
+{
+    if (t->has_setup) {
+        tune_search(t);
+        return;
+    }
+    t->setup = (struct search_setup){
+        .rows = (size_t)t->spec->tokens,
+        .hidden = t->model->m.hidden,
+        .embed_mean = NAN,
+        .embed_std = NAN,
+    };
+    if (needs_embed(t))
+        start_embed(t);
+    else
+        tune_search(t);
+}
+
+/* ---- SEARCH: the optimiser as it was, or a new one ---- */
+
+static enum bbt_rc open_generation(struct tune *t, struct bbt_err *err)
+{
+    enum bbt_rc rc;
+
+    t->digests = bbt_alloc_array(t->search->popsize, sizeof *t->digests);
+    if (!t->digests)
+        return bbt_fail(err, BBT_NOMEM, "no memory for a generation");
+    rc = search_open(t->search, t->id, &t->open, err);
+    if (rc == BBT_OK)
+        rc = search_prompts(t->search, t->open.cand, t->search->popsize, &t->prompts,
+            t->digests, err);
+    return rc;
+}
+
+static void run_search(struct port_call *c, struct port_db *db)
+{
+    struct tune *t = bbt_container(c, struct tune, work);
+    const struct rec_resume *r = &t->resume;
+    bool none_open = r->gens_nr > 0 && r->gens[r->gens_nr - 1].loss;
+
+    (void)db;
+    c->rc = search_new(t->spec, &t->setup, r, &t->search, &c->err);
+    t->first = !r->snapshot;
+    if (c->rc == BBT_OK && t->first)
+        c->rc = search_snapshot(t->search, &t->snapshot, &c->err);
+    if (c->rc == BBT_OK && !none_open)
+        c->rc = open_generation(t, &c->err);
+}
+
+void tune_search(struct tune *t)
+{
+    tune_work(t, TUNE_SEARCH, false, run_search);
+}
+
+static void run_first(struct port_call *c, struct port_db *db)
+{
+    struct tune *t = bbt_container(c, struct tune, work);
+    struct rec_turn turn = {
+        .job = t->id,
+        .open = &t->open,
+        .snapshot = t->snapshot.data,
+        .snapshot_len = t->snapshot.len,
+        .snapshot_gen = 0,
+        .wall_us = t->wall_us,
+    };
+    struct bbt_buf setup;
+
+    buf_init(&setup, SIZE_MAX);
+    c->rc = search_setup_save(&t->setup, &setup, &c->err);
+    if (c->rc == BBT_OK)
+        c->rc = port_db_setup_put(db, t->id, setup.data, setup.len, &c->err);
+    if (c->rc == BBT_OK)
+        c->rc = port_db_turn(db, &turn, &c->err);
+    buf_fini(&setup);
+}
+
+void tune_searched(struct tune *t)
+{
+    for (size_t i = 0; i < 3; i++) { /* rendered: the bytes are not needed any more */
+        bbt_free(t->blobs.bytes[i]);
+        t->blobs.bytes[i] = NULL;
+    }
+    if (t->search->drifted)
+        log_warn("state-drift",
+            "job=%lld this machine's linear algebra gives other last bits than the one "
+            "that began the job; the stored candidates are used",
+            (long long)t->id);
+    rec_resume_fini(&t->resume);
+    if (t->first) {
+        t->fresh = true;
+        tune_work(t, TUNE_FIRST, true, run_first);
+        return;
+    }
+    /* the rules that ended the search before a crash end it again */
+    if (!t->open.cand)
+        (void)cma_stop(t->search->cma, &t->converged);
+    if (!t->open.cand || tune_stop_reason(t))
+        tune_finish(t, tune_stop_reason(t));
+    else
+        tune_train(t);
+}

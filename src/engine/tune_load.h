@@ -1,0 +1,37 @@
+/* tune_load.h -- first part of a job's story: from its row in the store to an open
+ * generation. See tune.h for the picture; each function starts one step. */
+#ifndef ENGINE_TUNE_LOAD_H
+#define ENGINE_TUNE_LOAD_H
+
+#include "engine/tune.h"
+
+/* ---- shared by the parts of the story (tune.c) ---- */
+
+/* Changes the state; asserts that the picture has such an arrow. */
+void tune_move(struct tune *t, enum tune_state to);
+
+/* Moves to `to` and runs `run` on the store's thread or on a worker. */
+void tune_work(struct tune *t, enum tune_state to, bool store,
+    void (*run)(struct port_call *c, struct port_db *db));
+
+/* Moves to `to` and asks: `n` prompts (NULL: the plain text) on every batch of `set`. */
+void tune_ask(struct tune *t, enum tune_state to, enum rec_phase phase, uint64_t gen,
+    const struct task_set *set, const float *prompt, const uint64_t *digest, size_t n,
+    bool fresh);
+
+/* Ends the story in trouble: with a reason the job pauses, without one it fails where its
+ * input is wrong; where the store is ill nothing is written. */
+void tune_stop(
+    struct tune *t, enum bbt_rc rc, const struct bbt_err *err, const char *reason);
+void tune_over(struct tune *t, enum bbt_rc rc);
+
+/* ---- steps ---- */
+
+void tune_load(struct tune *t);
+void tune_loaded(struct tune *t);
+void tune_build(struct tune *t);
+void tune_built(struct tune *t);
+void tune_search(struct tune *t);
+void tune_searched(struct tune *t);
+
+#endif

@@ -127,7 +127,7 @@ void web_stream_start(
     struct web_req *r, unsigned status, const char *type, size_t room, struct op *gone);
 
 /* Appends. BBT_AGAIN: the client reads too slowly, nothing was added; BBT_CANCELED: it is
- * gone. */
+ * gone; BBT_INVALID: longer than the whole room. */
 BBT_NODISCARD enum bbt_rc web_stream_put(struct web_req *r, const void *bytes, size_t len);
 
 /* Ends the answer after what is waiting; exactly once, also for a client that is gone. */

@@ -1,0 +1,49 @@
+/* exchange.h -- inside of src/net: one curl easy handle set up by the house's rules.
+ *
+ * Common ground of http.h (in the loop) and call.h (blocking): what is sent, what is kept of
+ * the answer and up to which cap, and what a curl result means to us. */
+#ifndef NET_EXCHANGE_H
+#define NET_EXCHANGE_H
+
+#include "base/buf.h"
+#include "net/http.h"
+
+#include <curl/curl.h>
+
+#define EXCHANGE_HEAD_MAX ((size_t)64 << 10)
+
+struct exchange {
+    /* in */
+    const char *method, *url, *unix_path;
+    const char *const *headers;
+    const struct http_slice *send;
+    size_t send_nr;
+    long timeout_ms; /* 0: none */
+    long connect_timeout_ms;
+    const char *agent, *proxy, *ca_file;
+    struct bbt_buf *head; /* gets name NUL value NUL ... of the final header block */
+    struct bbt_buf *body; /* its cap is the response's */
+    bool (*sink)(void *arg, const void *bytes, size_t len); /* gets 2xx bodies instead */
+    void *sink_arg;
+
+    /* private */
+    CURL *h;
+    struct curl_slist *list;
+    size_t at, off; /* next byte to send: slice, byte in it */
+    bool body_over, head_over, sink_stop, no_mem;
+    char why[CURL_ERROR_SIZE];
+};
+
+/* Makes x->h; the in-fields must stay as they are until exchange_close(). */
+BBT_NODISCARD enum bbt_rc exchange_open(struct exchange *x, struct bbt_err *err);
+void exchange_close(struct exchange *x);
+
+/* The meaning of curl's result; the sentence where it is not BBT_OK. */
+enum bbt_rc exchange_result(struct exchange *x, CURLcode code, struct bbt_err *err);
+
+unsigned exchange_status(struct exchange *x);
+
+/* Value of the last header of that name in a head as above; NULL where absent. */
+const char *exchange_header(const struct bbt_buf *head, const char *name);
+
+#endif

@@ -1,0 +1,386 @@
+/* http.c -- curl's multi interface on the loop.
+ *
+ *   http_start --> running --(curl says so)--------------> done + wake
+ *        |            |
+ *        | fails      | http_abort
+ *        v            v
+ *       ended: waits for the client's next step ---------> done + wake
+ *
+ * curl's callbacks (sockets, timer) only set a poll or a timer. curl is called from steps
+ * and from libuv's callbacks, never from its own; finished transfers are collected after
+ * every such call. */
+#include "net/http.h"
+
+#include "base/alloc.h"
+#include "base/op.h"
+#include "loop/loop.h"
+#include "loop/timer.h"
+#include "net/exchange.h"
+
+#include <assert.h>
+#include <string.h>
+#include <uv.h>
+
+#define TIMEOUT_US 60000000u
+#define CONNECT_US 10000000u
+#define CONNECTIONS 64u
+
+struct http_xfer {
+    struct exchange ex;
+    struct http_client *c;
+    struct http_req *r;
+    struct op *wake;
+    struct http_xfer *next, **at;
+    uint64_t start_us;
+};
+
+/* A socket of curl's; freed by the close callback. */
+struct sock {
+    uv_poll_t poll;
+    struct http_client *c;
+    curl_socket_t fd;
+};
+
+struct http_client {
+    struct loop *loop;
+    CURLM *multi;
+    struct loop_timer timer;
+    bool kick; /* curl wants to be called as soon as possible */
+    struct op op;
+    struct http_xfer *xfers;
+    size_t running;
+    struct http_xfer *ended; /* over, not yet told; linked by `next` */
+    char *agent, *proxy, *ca_file;
+};
+
+/* --- endings --- */
+
+static void take_facts(struct http_xfer *x, CURLcode code)
+{
+    struct http_req *r = x->r;
+    long n = 0;
+
+    r->rc = exchange_result(&x->ex, code, &r->err);
+    r->status = exchange_status(&x->ex);
+    if (!curl_easy_getinfo(x->ex.h, CURLINFO_REQUEST_SIZE, &n))
+        r->sent = n > 0;
+    if (!curl_easy_getinfo(x->ex.h, CURLINFO_NUM_CONNECTS, &n))
+        r->reused = n == 0 && r->sent;
+}
+
+/* Takes the transfer away from curl. */
+static void pull(struct http_xfer *x)
+{
+    curl_multi_remove_handle(x->c->multi, x->ex.h);
+    exchange_close(&x->ex);
+    *x->at = x->next;
+    if (x->next)
+        x->next->at = x->at;
+}
+
+/* Tells the owner and forgets the transfer. */
+static void tell(struct http_xfer *x)
+{
+    struct http_req *r = x->r;
+
+    r->total_us = loop_now_us(x->c->loop) - x->start_us;
+    r->done = true;
+    r->x = NULL;
+    x->c->running--;
+    if (x->wake)
+        op_wake(x->wake);
+    bbt_free(x);
+}
+
+static void collect(struct http_client *c)
+{
+    CURLMsg *m;
+    int left;
+
+    while ((m = curl_multi_info_read(c->multi, &left))) {
+        struct http_xfer *x = NULL;
+
+        if (m->msg != CURLMSG_DONE)
+            continue;
+        curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &x);
+        take_facts(x, m->data.result); /* m is void after pull() */
+        pull(x);
+        tell(x);
+    }
+}
+
+static void act(struct http_client *c, curl_socket_t fd, int what)
+{
+    int running;
+
+    curl_multi_socket_action(c->multi, fd, what, &running);
+    collect(c);
+}
+
+static void client_step(struct op *op)
+{
+    struct http_client *c = bbt_container(op, struct http_client, op);
+
+    while (c->ended) {
+        struct http_xfer *x = c->ended;
+
+        c->ended = x->next;
+        tell(x);
+    }
+    if (c->kick || c->timer.fired) {
+        c->kick = false;
+        c->timer.fired = false;
+        act(c, CURL_SOCKET_TIMEOUT, 0);
+    }
+}
+
+static void end_later(struct http_xfer *x)
+{
+    x->next = x->c->ended;
+    x->c->ended = x;
+    op_wake(&x->c->op);
+}
+
+/* --- what curl wants watched --- */
+
+static int on_timer_wish(CURLM *multi, long wait_ms, void *arg)
+{
+    struct http_client *c = arg;
+
+    (void)multi;
+    timer_stop(&c->timer);
+    c->kick = wait_ms == 0; /* as a timer it would cost a millisecond per step */
+    if (c->kick)
+        op_wake(&c->op);
+    else if (wait_ms > 0)
+        timer_start(&c->timer, (uint64_t)wait_ms * 1000);
+    return 0;
+}
+
+static void on_poll(uv_poll_t *h, int status, int events)
+{
+    struct sock *s = h->data;
+    int what = status < 0 ? CURL_CSELECT_ERR : 0;
+
+    if (events & UV_READABLE)
+        what |= CURL_CSELECT_IN;
+    if (events & UV_WRITABLE)
+        what |= CURL_CSELECT_OUT;
+    act(s->c, s->fd, what); /* may close s */
+}
+
+static void on_sock_closed(uv_handle_t *h)
+{
+    bbt_free(h->data);
+}
+
+static struct sock *sock_new(struct http_client *c, curl_socket_t fd)
+{
+    struct sock *s = bbt_calloc(1, sizeof(*s));
+
+    if (!s)
+        return NULL;
+    if (uv_poll_init_socket(loop_uv(c->loop), &s->poll, fd)) {
+        bbt_free(s);
+        return NULL;
+    }
+    s->poll.data = s;
+    s->c = c;
+    s->fd = fd;
+    curl_multi_assign(c->multi, fd, s);
+    return s;
+}
+
+static int on_socket_wish(CURL *easy, curl_socket_t fd, int what, void *arg, void *sock)
+{
+    struct http_client *c = arg;
+    struct sock *s = sock;
+    int events = 0;
+
+    (void)easy;
+    if (what == CURL_POLL_REMOVE) {
+        if (s) {
+            curl_multi_assign(c->multi, fd, NULL);
+            uv_close((uv_handle_t *)&s->poll, on_sock_closed);
+        }
+        return 0;
+    }
+    if (!s)
+        s = sock_new(c, fd);
+    if (!s)
+        return 0; /* the transfer then ends by its timeout */
+    if (what & CURL_POLL_IN)
+        events |= UV_READABLE;
+    if (what & CURL_POLL_OUT)
+        events |= UV_WRITABLE;
+    uv_poll_start(&s->poll, events, on_poll);
+    return 0;
+}
+
+/* --- client --- */
+
+static bool keep_opts(struct http_client *c, const struct http_opts *o)
+{
+    c->agent = bbt_strdup(o->agent);
+    c->proxy = bbt_strdup(o->proxy);
+    c->ca_file = bbt_strdup(o->ca_file);
+    return (!o->agent || c->agent) && (!o->proxy || c->proxy) &&
+           (!o->ca_file || c->ca_file);
+}
+
+enum bbt_rc http_client_new(struct loop *l, const struct http_opts *opts,
+    struct http_client **ret, struct bbt_err *err)
+{
+    struct http_opts none = {0};
+    struct http_client *c = bbt_calloc(1, sizeof(*c));
+    long most;
+
+    if (!opts)
+        opts = &none;
+    most = (long)(opts->connections_max ? opts->connections_max : CONNECTIONS);
+    if (!c)
+        return bbt_fail(err, BBT_NOMEM, "no memory for the HTTP client");
+    c->loop = l;
+    op_init(&c->op, loop_turnq(l), client_step);
+    timer_init(&c->timer, l, &c->op);
+    c->multi = curl_multi_init();
+    if (!c->multi || !keep_opts(c, opts)) {
+        http_client_free(c);
+        return bbt_fail(err, BBT_NOMEM, "no memory for the HTTP client");
+    }
+    curl_multi_setopt(c->multi, CURLMOPT_SOCKETFUNCTION, on_socket_wish);
+    curl_multi_setopt(c->multi, CURLMOPT_SOCKETDATA, c);
+    curl_multi_setopt(c->multi, CURLMOPT_TIMERFUNCTION, on_timer_wish);
+    curl_multi_setopt(c->multi, CURLMOPT_TIMERDATA, c);
+    curl_multi_setopt(c->multi, CURLMOPT_MAX_HOST_CONNECTIONS, most);
+    curl_multi_setopt(c->multi, CURLMOPT_MAXCONNECTS, most);
+    *ret = c;
+    return BBT_OK;
+}
+
+void http_client_free(struct http_client *c)
+{
+    if (!c)
+        return;
+    while (c->xfers)
+        http_abort(c, c->xfers->r);
+    while (c->ended) {
+        struct http_xfer *x = c->ended;
+
+        c->ended = x->next;
+        tell(x);
+    }
+    if (c->multi)
+        curl_multi_cleanup(c->multi); /* still tells about sockets */
+    timer_stop(&c->timer);
+    op_fini(&c->op);
+    bbt_free(c->agent);
+    bbt_free(c->proxy);
+    bbt_free(c->ca_file);
+    bbt_free(c);
+}
+
+size_t http_client_running(const struct http_client *c)
+{
+    return c->running;
+}
+
+/* --- requests --- */
+
+void http_req_init(struct http_req *r)
+{
+    r->done = false;
+    r->rc = BBT_OK;
+    r->err = (struct bbt_err){0};
+    r->status = 0;
+    r->total_us = 0;
+    r->reused = r->sent = false;
+    r->x = NULL;
+    buf_init(&r->body, r->response_max);
+    buf_init(&r->head, EXCHANGE_HEAD_MAX);
+}
+
+void http_req_fini(struct http_req *r)
+{
+    assert(!r->x);
+    buf_fini(&r->body);
+    buf_fini(&r->head);
+}
+
+static long ms(uint64_t us, uint64_t fallback)
+{
+    uint64_t t = us ? us : fallback;
+
+    t = t / 1000 + (t % 1000 != 0);
+    return t > INT32_MAX ? INT32_MAX : (long)t;
+}
+
+static enum bbt_rc begin(struct http_xfer *x, struct bbt_err *err)
+{
+    struct http_client *c = x->c;
+    struct http_req *r = x->r;
+    enum bbt_rc rc;
+
+    x->ex = (struct exchange){.method = r->method, .url = r->url, .unix_path = r->unix_path,
+        .headers = r->headers, .send = r->send, .send_nr = r->send_nr,
+        .timeout_ms = ms(r->timeout_us, TIMEOUT_US),
+        .connect_timeout_ms = ms(r->connect_timeout_us, CONNECT_US), .agent = c->agent,
+        .proxy = c->proxy, .ca_file = c->ca_file, .head = &r->head, .body = &r->body};
+    rc = exchange_open(&x->ex, err);
+    if (rc != BBT_OK)
+        return rc;
+    if (curl_easy_setopt(x->ex.h, CURLOPT_PRIVATE, x) ||
+        curl_multi_add_handle(c->multi, x->ex.h)) {
+        exchange_close(&x->ex);
+        return bbt_fail(err, BBT_NOMEM, "no memory for an HTTP request");
+    }
+    return BBT_OK;
+}
+
+void http_start(struct http_client *c, struct http_req *r, struct op *wake)
+{
+    struct http_xfer *x = bbt_calloc(1, sizeof(*x));
+
+    http_req_init(r);
+    if (!x) { /* nothing to defer it with: the facts are there at once, the wake later */
+        r->rc = bbt_fail(&r->err, BBT_NOMEM, "no memory for an HTTP request");
+        r->done = true;
+        if (wake)
+            op_wake(wake);
+        return;
+    }
+    x->c = c;
+    x->r = r;
+    x->wake = wake;
+    x->start_us = loop_now_us(c->loop);
+    r->x = x;
+    c->running++;
+    r->rc = begin(x, &r->err);
+    if (r->rc != BBT_OK) {
+        end_later(x);
+        return;
+    }
+    x->next = c->xfers;
+    x->at = &c->xfers;
+    if (x->next)
+        x->next->at = &x->next;
+    c->xfers = x;
+}
+
+void http_abort(struct http_client *c, struct http_req *r)
+{
+    struct http_xfer *x = r->x;
+
+    if (!x || !x->ex.h)
+        return; /* over already: its news is on the way */
+    assert(x->c == c);
+    take_facts(x, CURLE_ABORTED_BY_CALLBACK);
+    r->rc = bbt_fail(&r->err, BBT_CANCELED, "canceled");
+    pull(x);
+    end_later(x);
+}
+
+const char *http_header(const struct http_req *r, const char *name)
+{
+    return exchange_header(&r->head, name);
+}

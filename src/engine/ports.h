@@ -42,10 +42,10 @@ struct port_call {
     void (*run)(struct port_call *c, struct port_db *db); /* db is NULL on a worker */
     struct op *wake;
     /* facts */
-    bool pending, done;
+    bool done;
     enum bbt_rc rc;
     struct bbt_err err;
-    void *impl; /* the port's own */
+    void *impl[16]; /* the port's own: asking must not be able to fail */
 };
 
 /* Runs c->run on the store's thread, calls in order of asking. `done` is delivered after the
@@ -120,7 +120,7 @@ struct port_http {
     size_t response_max;
     struct op *wake;
     /* facts */
-    bool pending, done;
+    bool done;
     enum bbt_rc rc; /* OK: a whole response, of any status; AGAIN: transport failed;
                        INVALID: response over the cap or not HTTP; CANCELED: aborted */
     struct bbt_err err;

@@ -368,6 +368,30 @@ static enum bbt_rc bind_words(
     return rc == BBT_OK ? rc : bbt_err_ctx(err, "task.labels");
 }
 
+/* Mode add without slots: the rows are added to the template's own first words, so these must
+ * be the same in every text. Two texts that differ from the first letter on show how many
+ * there are. */
+static enum bbt_rc check_head(const struct task *t, size_t rows, struct bbt_err *err)
+{
+    struct tmpl_input a = {"a", "a", NULL, 0, t->len_max}, b = {"b", "b", NULL, 0, t->len_max};
+    struct tmpl_rendered ra = {0}, rb = {0};
+    size_t same = 0;
+    enum bbt_rc rc = tmpl_render(t->tmpl, t->tok, &a, &ra, err);
+
+    if (rc == BBT_OK)
+        rc = tmpl_render(t->tmpl, t->tok, &b, &rb, err);
+    while (rc == BBT_OK && same < ra.n && same < rb.n && ra.ids[same] == rb.ids[same])
+        same++;
+    if (rc == BBT_OK && same < rows + 1)
+        rc = bbt_fail(err, BBT_INVALID,
+            "prompt.tokens: %zu rows are added to the template's first words, but only %zu "
+            "tokens come before the text (put {prompt} first, or ask for fewer rows)",
+            rows, same ? same - 1 : 0);
+    tmpl_rendered_fini(&ra);
+    tmpl_rendered_fini(&rb);
+    return rc;
+}
+
 static enum bbt_rc set_limits(
     const struct task_input *in, struct task *t, struct bbt_err *err)
 {
@@ -377,13 +401,15 @@ static enum bbt_rc set_limits(
     t->len_max = in->len_max ? in->len_max : folder_len_max(in->tokenizer);
     if (in->cols_fixed && t->len_max > in->cols_fixed)
         t->len_max = in->cols_fixed;
-    if (spec->mode == JOB_ADD) {
+    if (spec->mode == JOB_ADD && tmpl_uses(t->tmpl, TMPL_PROMPT)) {
         t->slots = (size_t)spec->tokens;
-        if (tmpl_uses(t->tmpl, TMPL_PROMPT) && !tmpl_prompt_first(t->tmpl))
+        if (!tmpl_prompt_first(t->tmpl))
             return bbt_fail(err, BBT_INVALID,
                 "task.template: in mode add the prompt must come first ({prompt} ...)");
         return BBT_OK;
     }
+    if (spec->mode == JOB_ADD)
+        return check_head(t, (size_t)spec->tokens, err);
     if (t->len_max <= spec->tokens + 3)
         return bbt_fail(err, BBT_INVALID,
             "prompt.tokens: %llu rows leave no room for text (the model takes %zu tokens)",

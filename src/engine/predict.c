@@ -1,0 +1,212 @@
+#include "engine/predict.h"
+
+#include "base/alloc.h"
+#include "base/json.h"
+#include "num/loss.h"
+
+#include <string.h>
+
+static void predict_end(struct predict *p, enum bbt_rc rc, const struct bbt_err *err)
+{
+    p->state = PREDICT_DONE;
+    p->rc = rc;
+    if (err)
+        p->err = *err;
+    p->done = true;
+    op_wake(p->wake);
+}
+
+static void run_load(struct port_call *c, struct port_db *db)
+{
+    struct predict *p = bbt_container(c, struct predict, work);
+    struct spec_problems problems;
+    struct rec_job job;
+    json_t *tree = NULL;
+    char *text = NULL;
+
+    problem_init(&problems);
+    c->rc = port_db_job(db, p->job, &job, &text, &c->err);
+    if (c->rc == BBT_OK)
+        c->rc = json_parse(text, strlen(text), "job", &tree, &c->err);
+    if (c->rc == BBT_OK)
+        c->rc = job_spec_parse(tree, JOB_WIRE, &p->spec, &problems, &c->err);
+    if (c->rc == BBT_OK) {
+        c->rc = port_db_result_get(db, p->job, &p->result, &c->err);
+        if (c->rc == BBT_NOTFOUND || (c->rc == BBT_OK && !p->result.prompt))
+            c->rc = bbt_fail(&c->err, BBT_CONFLICT, "job %lld is %s: it has no prompt yet",
+                (long long)p->job, rec_state_name(job.state));
+    }
+    json_decref(tree);
+    problem_fini(&problems);
+    bbt_free(text);
+}
+
+static void run_build(struct port_call *c, struct port_db *db)
+{
+    struct predict *p = bbt_container(c, struct predict, work);
+    struct task_input in = {
+        .spec = p->spec,
+        .tokenizer = p->model->conf->tokenizer,
+        .batch_max = p->model->m.batch_max,
+        .len_max = (size_t)p->model->conf->max_length,
+        .cols_fixed = p->model->m.cols_fixed,
+    };
+
+    (void)db;
+    c->rc = task_build(&in, &p->task, &c->err);
+    if (c->rc == BBT_OK)
+        c->rc = task_render(p->task, p->text_a, p->text_b, p->n, true, in.cols_fixed,
+            &p->set, &c->err);
+}
+
+static void build(struct predict *p)
+{
+    p->state = PREDICT_BUILD;
+    p->work = (struct port_call){.run = run_build, .wake = &p->op};
+    port_work_run(&p->work);
+}
+
+static void loaded(struct predict *p)
+{
+    struct bbt_err err = {0};
+
+    p->ep = engine_endpoint(p->engine, p->spec->provider);
+    p->model = p->ep ? endpoint_model(p->ep, p->spec->model) : NULL;
+    if (!p->model) {
+        (void)bbt_fail(&err, BBT_CONFLICT,
+            "the daemon's configuration has no provider \"%s\" with a model \"%s\"",
+            p->spec->provider, p->spec->model);
+        predict_end(p, BBT_CONFLICT, &err);
+        return;
+    }
+    sched_flow_init(&p->flow, &p->ep->lane, 9); /* somebody waits for this one */
+    if (p->model->m.probed) {
+        build(p);
+        return;
+    }
+    p->state = PREDICT_PROBE;
+    p->probe = (struct probe){
+        .ep = p->ep,
+        .model = p->model,
+        .tokenizer = p->model->conf->tokenizer,
+        .compose = p->spec->mode == JOB_ADD ? PROV_ADD : PROV_PREPEND,
+        .at = p->spec->at == JOB_AT_HIDDEN ? PROV_AT_HIDDEN : PROV_AT_EMBEDDING,
+        .wake = &p->op,
+    };
+    probe_start(&p->probe, engine_turnq(p->engine));
+}
+
+static void ask(struct predict *p)
+{
+    static const uint64_t no_digest = 0;
+    struct bbt_err err = {0};
+    enum bbt_rc rc;
+
+    p->state = PREDICT_ASK;
+    p->round = (struct round){
+        .phase = REC_PREDICT,
+        .ep = p->ep,
+        .model = &p->model->m,
+        .flow = &p->flow,
+        .set = &p->set,
+        .label_ids = p->task->verb->token,
+        .labels = p->task->verb->n,
+        .prompt = p->result.prompt,
+        .digest = &no_digest,
+        .n = 1,
+        .rows = p->result.rows,
+        .hidden = p->result.hidden,
+        .compose = p->spec->mode == JOB_ADD ? PROV_ADD : PROV_PREPEND,
+        .at = p->spec->at == JOB_AT_HIDDEN ? PROV_AT_HIDDEN : PROV_AT_EMBEDDING,
+        .fresh = true,
+        .wake = &p->op,
+    };
+    rc = round_start(&p->round, engine_turnq(p->engine), &err);
+    if (rc != BBT_OK)
+        predict_end(p, rc, &err);
+}
+
+static void answered(struct predict *p)
+{
+    size_t labels = p->task->verb->n;
+    struct bbt_err err = {0};
+    enum bbt_rc rc;
+
+    p->prob = bbt_alloc_array(p->n * labels, sizeof *p->prob);
+    p->names = bbt_alloc_array(labels, sizeof *p->names);
+    if (!p->prob || !p->names) {
+        (void)bbt_fail(&err, BBT_NOMEM, "no memory for %zu predictions", p->n);
+        predict_end(p, BBT_NOMEM, &err);
+        return;
+    }
+    for (size_t i = 0; i < labels; i++)
+        p->names[i] = p->task->verb->labels[i].name;
+    p->label = p->names;
+    p->labels = labels;
+    rc = loss_softmax(p->round.logit, p->n, labels, p->prob, &err);
+    predict_end(p, rc, &err);
+}
+
+static void predict_step(struct op *op)
+{
+    struct predict *p = bbt_container(op, struct predict, op);
+
+    switch (p->state) {
+    case PREDICT_LOAD:
+    case PREDICT_BUILD:
+        if (!p->work.done)
+            return;
+        if (p->work.rc != BBT_OK)
+            predict_end(p, p->work.rc, &p->work.err);
+        else if (p->state == PREDICT_LOAD)
+            loaded(p);
+        else
+            ask(p);
+        return;
+    case PREDICT_PROBE:
+        if (p->probe.done && p->probe.rc != BBT_OK)
+            predict_end(p, p->probe.rc, &p->probe.err);
+        else if (p->probe.done)
+            build(p);
+        return;
+    case PREDICT_ASK:
+        if (p->round.done && p->round.rc != BBT_OK)
+            predict_end(p, p->round.rc, &p->round.err);
+        else if (p->round.done)
+            answered(p);
+        return;
+    case PREDICT_DONE:
+        return;
+    }
+}
+
+void predict_start(struct predict *p, struct engine *e)
+{
+    p->engine = e;
+    op_init(&p->op, engine_turnq(e), predict_step);
+    p->state = PREDICT_LOAD;
+    p->work = (struct port_call){.run = run_load, .wake = &p->op};
+    port_db_run(&p->work);
+}
+
+void predict_drop(struct predict *p)
+{
+    if (p->state == PREDICT_PROBE)
+        probe_drop(&p->probe);
+    else if (p->state == PREDICT_ASK)
+        round_drop(&p->round, true);
+}
+
+void predict_fini(struct predict *p)
+{
+    round_fini(&p->round);
+    probe_fini(&p->probe);
+    task_set_fini(&p->set);
+    task_free(p->task);
+    job_spec_free(p->spec);
+    rec_result_fini(&p->result);
+    bbt_free(p->names);
+    bbt_free(p->prob);
+    if (p->op.q)
+        op_fini(&p->op);
+}

@@ -76,6 +76,16 @@ CREATE TABLE answer (
     PRIMARY KEY (job, phase, gen, cand, batch)
 ) STRICT, WITHOUT ROWID;
 
+-- Requests that may be on the wire: the answers that a crash can have lost.
+CREATE TABLE mark (
+    job   INTEGER NOT NULL REFERENCES job ON DELETE CASCADE,
+    phase INTEGER NOT NULL,
+    gen   INTEGER NOT NULL,
+    cand  INTEGER NOT NULL,
+    batch INTEGER NOT NULL,
+    PRIMARY KEY (job, phase, gen, cand, batch)
+) STRICT, WITHOUT ROWID;
+
 -- One row per generation; the last one is open while loss is NULL.
 CREATE TABLE gen (
     job         INTEGER NOT NULL REFERENCES job ON DELETE CASCADE,

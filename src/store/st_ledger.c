@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "store/db.h"
 #include "store/st_job.h"
+#include "store/st_mark.h"
 
 #define CELLS_MAX (64u * 1024u * 1024u) /* logits of one answer */
 
@@ -50,8 +51,11 @@ static enum bbt_rc add_row(
         .tokens_out = a->tokens_out,
     };
     enum bbt_rc rc = insert_answer(s, a, err);
+    bool fresh = rc == BBT_OK && db_changed(s) > 0;
 
-    if (rc != BBT_OK || db_changed(s) == 0)
+    if (rc == BBT_OK)
+        rc = store_mark_drop(s, a, err);
+    if (rc != BBT_OK || !fresh)
         return rc;
     (*added)++;
     return store_usage_add(s, a->job, &use, err);

@@ -24,9 +24,9 @@ struct conf_model {
     char *tokenizer;     /* folder with the vocabulary */
     uint64_t hidden;     /* 0 = from the server's metadata */
     uint64_t batch;      /* rows per request */
-    uint64_t max_length; /* tokens per row, the prompt not counted; 0 = the server's */
+    uint64_t max_length; /* tokens per row; 0 = as the tokenizer's folder says */
     enum conf_binary binary;
-    struct { /* tensor names; defaults are bbt-lm's */
+    struct { /* tensor names; NULL = as the server declares */
         char *input_ids, *attention_mask, *prompt_embedding, *mask_pos, *label_ids,
             *logits;
         char *token_type_ids; /* NULL = not sent */
@@ -60,7 +60,7 @@ struct conf {
         uint64_t stop_grace_us;
         enum conf_restart on_restart;
     } queue;
-    char *log_level;
+    int log_level; /* as enum log_level: 0 error, 1 warn, 2 info, 3 debug */
     uint64_t worker_threads, blas_threads; /* 0 = by the number of cores */
     struct key_items providers;            /* struct conf_provider */
 };

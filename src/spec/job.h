@@ -38,6 +38,8 @@ struct job_spec {
 
     struct job_data train, dev, test; /* dev without a file is split off train's pool */
     uint64_t split_seed;              /* of the k-shot split */
+    /* columns; col_text is NULL where text_a and text_b are used, and they where it is
+     */
     char *col_text, *col_text_a, *col_text_b, *col_label;
 
     char *template;
@@ -49,12 +51,12 @@ struct job_spec {
     enum job_mode mode;
     enum job_at at;
     enum job_projection projection;
-    double scale; /* NaN = auto, from the embeddings; normal only */
+    double scale; /* NaN = auto: from the embeddings (normal), 1 (uniform) */
     double alpha;
     enum job_init init;
     uint64_t init_seed, projection_seed;
 
-    uint64_t popsize; /* 0 = 4 + 3 ln d */
+    uint64_t popsize;
     double sigma;
     uint64_t seed;
     enum job_step_rule step_rule;
@@ -89,7 +91,7 @@ json_t *job_spec_print(const struct job_spec *s);
 uint64_t job_spec_generations_max(const struct job_spec *s);
 uint64_t job_spec_evaluations_max(const struct job_spec *s);
 
-/* Population size in force (popsize, or the default for intrinsic_dim). */
+/* Candidates per generation. */
 uint64_t job_spec_popsize(const struct job_spec *s);
 
 extern const struct key_table job_table;

@@ -15,22 +15,24 @@
 #include <stdint.h>
 
 enum key_type {
-    KEY_TEXT,   /* char *: UTF-8 without control characters; min..max are bytes */
-    KEY_CONST,  /* a text that must be the fallback; lands nowhere */
-    KEY_COUNT,  /* uint64_t */
-    KEY_INT,    /* int64_t */
-    KEY_REAL,   /* double; NaN where absent without fallback */
-    KEY_AUTO,   /* double, or the word auto = NaN */
-    KEY_BOOL,   /* bool */
-    KEY_ENUM,   /* int: index into `words` */
-    KEY_TIME,   /* uint64_t microseconds: 500ms 60s 5m 12h 2d, plain number = seconds;
-                   min and max in seconds */
-    KEY_SIZE,   /* uint64_t bytes: 64K 32M 2G, plain number = bytes */
-    KEY_MODE,   /* unsigned: file mode, octal digits in a text ("0660") */
-    KEY_SHA256, /* char *: 64 hexadecimal digits */
-    KEY_LIST,   /* struct key_list: texts */
-    KEY_MAP,    /* struct key_pairs: text to text, order kept; min..max are pairs */
-    KEY_ITEMS,  /* struct key_items: sections by the sub-table `items` */
+    KEY_TEXT,    /* char *: UTF-8, line breaks allowed; min..max are bytes */
+    KEY_NAME,    /* char *: one line of UTF-8; min..max are bytes */
+    KEY_CONST,   /* a text that must be the fallback; lands nowhere */
+    KEY_COUNT,   /* uint64_t */
+    KEY_INT,     /* int64_t */
+    KEY_REAL,    /* double; NaN where absent without fallback */
+    KEY_AUTO,    /* double, or the word auto = NaN */
+    KEY_BOOL,    /* bool */
+    KEY_ENUM,    /* int: index into `words` */
+    KEY_TIME,    /* uint64_t microseconds: 500ms 60s 5m 12h 2d; min..max are seconds */
+    KEY_SIZE,    /* uint64_t bytes: 64K 32M 2G; min..max are bytes */
+    KEY_MODE,    /* unsigned: file mode, octal digits in quotes ("0660") */
+    KEY_SHA256,  /* char *: 64 lower-case hexadecimal digits */
+    KEY_LIST,    /* struct key_list: names; min..max are items */
+    KEY_MAP,     /* struct key_pairs: name to text; min..max are pairs */
+    KEY_ORDERED, /* the same where order matters: printed as a list of one-pair maps,
+                    and read in both forms */
+    KEY_ITEMS,   /* struct key_items: sections by the sub-table `items` */
     KEY_TYPE_NR
 };
 

@@ -13,6 +13,8 @@ static enum bbt_rc code_rc(int code)
     switch (code) {
     case SQLITE_CONSTRAINT_FOREIGNKEY:
         return BBT_NOTFOUND; /* the only foreign keys are to a job and its generation */
+    case SQLITE_IOERR_NOMEM:
+        return BBT_NOMEM;
     case SQLITE_CONSTRAINT_UNIQUE:
     case SQLITE_CONSTRAINT_PRIMARYKEY:
     case SQLITE_CONSTRAINT_ROWID:

@@ -1,0 +1,241 @@
+#include "spec/conf.h"
+
+#include "base/alloc.h"
+
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/un.h>
+
+static const char *const kinds[] = {"kserve2", NULL};
+static const char *const binaries[] = {"auto", "on", "off", NULL};
+static const char *const restarts[] = {"resume", "hold", NULL};
+static const char *const levels[] = {"error", "warn", "info", "debug", NULL};
+
+#define ROW(path_, type_, field_, min_, max_, fallback_, help_)                        \
+    {                                                                                  \
+        .path = path_, .type = type_, .at = offsetof(struct OF, field_), .min = min_,  \
+        .max = max_, .fallback = fallback_, .help = help_                              \
+    }
+#define MUST(path_, type_, field_, min_, max_, help_)                                  \
+    {                                                                                  \
+        .path = path_, .type = type_, .at = offsetof(struct OF, field_), .min = min_,  \
+        .max = max_, .needed = true, .help = help_                                     \
+    }
+#define WORD(path_, field_, words_, fallback_, help_)                                  \
+    {                                                                                  \
+        .path = path_, .type = KEY_ENUM, .at = offsetof(struct OF, field_),            \
+        .words = words_, .fallback = fallback_, .help = help_                          \
+    }
+#define FIXED(path_, value_, help_)                                                    \
+    {                                                                                  \
+        .path = path_, .type = KEY_CONST, .fallback = value_, .help = help_            \
+    }
+#define TENSOR(name_, fallback_, help_)                                                \
+    ROW("tensors." #name_, KEY_NAME, tensors.name_, 1, 63, fallback_, help_)
+
+#define OF conf_model
+static const struct key model_keys[] = {
+    MUST("name", KEY_NAME, name, 1, 63, "as the server calls it, and the job file"),
+    ROW("embedding", KEY_NAME, embedding, 1, 63, NULL,
+        "model that gives rows of the input embedding; absent: NAME-embedding if it is "
+        "there"),
+    ROW("version", KEY_NAME, version, 1, 31, NULL, "absent: the server's choice"),
+    MUST("tokenizer", KEY_NAME, tokenizer, 1, 4096,
+        "folder with the model's vocabulary, relative to this file"),
+    ROW("hidden", KEY_COUNT, hidden, 1, 65536, NULL,
+        "width of the model; absent: from the server's metadata"),
+    ROW("batch", KEY_COUNT, batch, 1, 4096, "32", "examples per request"),
+    ROW("max_length", KEY_COUNT, max_length, 8, 65536, NULL,
+        "tokens per example; absent: what the vocabulary's folder says"),
+    WORD("binary", binary, binaries, "auto",
+        "binary tensors (auto: where the server can)"),
+    TENSOR(input_ids, NULL, "name of the tensor; absent: as the server declares"),
+    TENSOR(attention_mask, NULL, "the same"),
+    TENSOR(prompt_embedding, NULL, "the same"),
+    TENSOR(mask_pos, NULL, "the same"),
+    TENSOR(label_ids, NULL, "the same"),
+    TENSOR(token_type_ids, NULL, "absent: not sent"),
+    TENSOR(logits, NULL, "the same, of the output"),
+    ROW("parameters", KEY_MAP, parameters, 0, 64, NULL,
+        "sent with every request; numbers and truth values keep their type"),
+};
+static const struct key_table model_table = {
+    "model", model_keys, sizeof model_keys / sizeof model_keys[0], sizeof(struct OF)};
+#undef OF
+
+#define OF conf_provider
+static const struct key provider_keys[] = {
+    MUST("name", KEY_NAME, name, 1, 128, "as the job file says it"),
+    WORD("kind", kind, kinds, "kserve2", "the dialect that it speaks"),
+    MUST("url", KEY_NAME, url, 1, 1024, "http://HOST:PORT, https://HOST or unix:/path"),
+    ROW("concurrency", KEY_COUNT, concurrency, 1, 1024, "4",
+        "requests in flight at once"),
+    ROW("http.timeout", KEY_TIME, timeout_us, 0.001, 86400, "120s",
+        "for a whole exchange"),
+    ROW("http.connect_timeout", KEY_TIME, connect_timeout_us, 0.001, 3600, "10s",
+        "for the connection"),
+    ROW("http.max_response", KEY_SIZE, response_max, 1024, 1073741824, "32M",
+        "larger answers are refused"),
+    ROW("retry.base", KEY_TIME, retry.base_us, 0.001, 3600, "1s",
+        "first wait after a failure; doubles"),
+    ROW("retry.cap", KEY_TIME, retry.cap_us, 0.001, 86400, "5m", "longest wait"),
+    ROW("retry.give_up_after", KEY_TIME, retry.give_up_us, 0, 31536000, "12h",
+        "so long without success pauses the job; 0s: never"),
+    {.path = "models",
+        .type = KEY_ITEMS,
+        .at = offsetof(struct OF, models),
+        .min = 1,
+        .max = 256,
+        .needed = true,
+        .items = &model_table,
+        .help = "what it serves"},
+};
+static const struct key_table provider_table = {"provider", provider_keys,
+    sizeof provider_keys / sizeof provider_keys[0], sizeof(struct OF)};
+#undef OF
+
+#define OF conf
+static const struct key keys[] = {
+    FIXED("apiVersion", "bbt/v1", "version of this format"),
+    FIXED("kind", "Config", "what the file is"),
+    ROW("state_dir", KEY_NAME, state_dir, 1, 4000, NULL,
+        "folder of the database; absent: $STATE_DIRECTORY, $XDG_STATE_HOME/bbtd or "
+        "/var/lib/bbtd"),
+    ROW("state_on_network", KEY_BOOL, network_state, 0, 0, "false",
+        "accept a network file system for it"),
+    ROW("listen.unix.path", KEY_NAME, unix_socket.path, 1,
+        sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1, NULL,
+        "control socket; absent: $XDG_RUNTIME_DIR/bbtd/bbtd.sock or "
+        "/run/bbtd/bbtd.sock"),
+    ROW("listen.unix.mode", KEY_MODE, unix_socket.mode, 0600, 0777, "0660",
+        "who may connect"),
+    ROW("queue.max_running", KEY_COUNT, queue.max_running, 1, 256, "4",
+        "jobs that run at once"),
+    ROW("queue.stop_grace", KEY_TIME, queue.stop_grace_us, 0, 3600, "60s",
+        "how long a stop waits for answers on their way"),
+    WORD("queue.on_restart", queue.on_restart, restarts, "resume",
+        "what running jobs do after a restart: go on, or pause"),
+    WORD("log.level", log_level, levels, "info",
+        "least important lines that are written"),
+    ROW("worker_threads", KEY_COUNT, worker_threads, 1, 256, NULL,
+        "for numerics; absent: by the number of cores"),
+    ROW("blas_threads", KEY_COUNT, blas_threads, 1, 256, NULL,
+        "of OpenBLAS; absent: by the number of cores"),
+    {.path = "providers",
+        .type = KEY_ITEMS,
+        .at = offsetof(struct OF, providers),
+        .min = 0,
+        .max = 256,
+        .items = &provider_table,
+        .help = "servers that jobs may name"},
+};
+const struct key_table conf_table = {
+    "configuration", keys, sizeof keys / sizeof keys[0], sizeof(struct OF)};
+#undef OF
+
+/* ---- what one key alone cannot tell ---- */
+
+static bool starts(const char *s, const char *with)
+{
+    return strncmp(s, with, strlen(with)) == 0 && s[strlen(with)] != '\0';
+}
+
+static void check_url(
+    const struct conf_provider *p, size_t i, struct spec_problems *problems)
+{
+    char pointer[64];
+
+    if (!p->url || starts(p->url, "http://") || starts(p->url, "https://") ||
+        (starts(p->url, "unix:/")))
+        return;
+    (void)snprintf(pointer, sizeof pointer, "/providers/%zu/url", i);
+    problem_add(problems, pointer, false,
+        "http://HOST:PORT, https://HOST or unix:/path",
+        "providers[%zu].url: \"%.80s\" is no address", i, p->url);
+}
+
+static void check_models(
+    const struct conf_provider *p, size_t i, struct spec_problems *problems)
+{
+    const struct conf_model *m = p->models.item;
+    char pointer[64];
+
+    for (size_t a = 0; a < p->models.nr; a++)
+        for (size_t b = 0; m[a].name && b < a; b++)
+            if (m[b].name && strcmp(m[a].name, m[b].name) == 0) {
+                (void)snprintf(
+                    pointer, sizeof pointer, "/providers/%zu/models/%zu/name", i, a);
+                problem_add(problems, pointer, false, NULL,
+                    "providers[%zu].models[%zu].name: a second model \"%.60s\"", i, a,
+                    m[a].name);
+            }
+}
+
+static void check_providers(const struct conf *c, struct spec_problems *problems)
+{
+    const struct conf_provider *p = c->providers.item;
+    char pointer[64];
+
+    for (size_t i = 0; i < c->providers.nr; i++) {
+        check_url(&p[i], i, problems);
+        check_models(&p[i], i, problems);
+        for (size_t j = 0; p[i].name && j < i; j++)
+            if (p[j].name && strcmp(p[i].name, p[j].name) == 0) {
+                (void)snprintf(pointer, sizeof pointer, "/providers/%zu/name", i);
+                problem_add(problems, pointer, false, NULL,
+                    "providers[%zu].name: a second provider \"%.60s\"", i, p[i].name);
+            }
+    }
+}
+
+enum bbt_rc conf_parse(const json_t *tree, struct conf **ret,
+    struct spec_problems *problems, struct bbt_err *err)
+{
+    struct conf *c = bbt_calloc(1, sizeof *c);
+    enum bbt_rc rc;
+
+    if (!c)
+        return bbt_fail(err, BBT_NOMEM, "no memory to check the configuration");
+    table_read(&conf_table, tree, "", c, problems);
+    check_providers(c, problems);
+    rc = problem_verdict(problems, conf_table.name, err);
+    if (rc == BBT_OK)
+        *ret = c;
+    else
+        conf_free(c);
+    return rc;
+}
+
+void conf_free(struct conf *c)
+{
+    if (!c)
+        return;
+    table_fini(&conf_table, c);
+    bbt_free(c);
+}
+
+json_t *conf_print(const struct conf *c)
+{
+    return table_print(&conf_table, c);
+}
+
+const struct conf_provider *conf_provider(const struct conf *c, const char *name)
+{
+    const struct conf_provider *p = c->providers.item;
+
+    for (size_t i = 0; i < c->providers.nr; i++)
+        if (strcmp(p[i].name, name) == 0)
+            return &p[i];
+    return NULL;
+}
+
+const struct conf_model *conf_model(const struct conf_provider *p, const char *name)
+{
+    const struct conf_model *m = p->models.item;
+
+    for (size_t i = 0; i < p->models.nr; i++)
+        if (strcmp(m[i].name, name) == 0)
+            return &m[i];
+    return NULL;
+}

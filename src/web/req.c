@@ -96,6 +96,10 @@ void req_on_connection(void *cls, struct MHD_Connection *mhd, void **ctx,
     if (c->next)
         c->next->at = c->at;
     uv_close((uv_handle_t *)&c->watch, on_watch_closed); /* before the descriptor goes */
+    /* At its connection limit libmicrohttpd stops listening, and starts again only in a run
+     * after the one that closed a connection. */
+    ((struct web_sock *)cls)->ready = true;
+    op_wake(&w->op);
 }
 
 /* --- suspend, resume --- */

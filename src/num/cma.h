@@ -89,8 +89,8 @@ void cma_point(const struct cma *c, const double *cand, size_t n, double *ret);
 BBT_NODISCARD enum bbt_rc cma_tell(
     struct cma *c, const double *loss, struct bbt_err *err);
 
-size_t cma_dim(const struct cma *c);
-size_t cma_popsize(const struct cma *c);
+size_t cma_dim(const struct cma *c);         /* of the options */
+size_t cma_popsize(const struct cma *c);     /* never 0 */
 const double *cma_mean(const struct cma *c); /* unbounded; borrowed until cma_tell() */
 double cma_sigma(const struct cma *c);
 uint64_t cma_generation(const struct cma *c); /* closed generations */

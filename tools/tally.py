@@ -22,8 +22,13 @@ def count(test):
     skipped = [f"{name}: {what.strip()} {why}" for bad, what, why in cases if why]
     bad = [f"{name}: {what.strip()}" for no, what, why in cases if no and not why]
     good = sum(1 for no, _, why in cases if not no and not why)
+    if result == "SKIP" and not cases:
+        why = re.search(r"#[ \t]*SKIP\b[^\n]*", test.get("stdout") or "")
+        if not why:  # a program without a single case is a mistake, not a choice
+            return 0, [f"{name}: no case ran"], []
+        skipped.append(f"{name} {why.group(0)}")
     if result == "SKIP":
-        return 0, [], skipped or [name]
+        return good, bad, skipped
     if result in GOOD:
         return (good, bad, skipped) if cases else (1, [], [])
     return good, bad or [f"{name}: {result.lower()}"], skipped

@@ -10,6 +10,7 @@ sys.path.insert(0, sys.argv[1] if len(sys.argv) > 1 else "tools")
 import csrc  # noqa: E402
 import layers  # noqa: E402
 import lint  # noqa: E402
+import tally  # noqa: E402
 
 HEADER = """/* good.h -- a header as it should be. */
 #ifndef NUM_GOOD_H
@@ -162,6 +163,21 @@ for rule, extra in BAD_LINK.items():
 with tempfile.TemporaryDirectory() as empty:
     expect(any("no built" in f.text for f in layers.check(empty, empty)),
            "an empty build folder is not a pass")
+
+# what ./check counts: cases, and nothing that did not run
+for record, want in [
+        ({"result": "OK", "stdout": "1..2\nok 1 - a\nok 2 - b\n"}, (2, 0, 0)),
+        ({"result": "OK", "stdout": "1..2\nok 1 - a\nok 2 - b # SKIP no torch\n"}, (1, 0, 1)),
+        ({"result": "FAIL", "stdout": "1..2\nok 1 - a\nnot ok 2 - b\n"}, (1, 1, 0)),
+        ({"result": "ERROR", "stdout": "1..9\nok 1 - a\n"}, (1, 1, 0)),
+        ({"result": "TIMEOUT", "stdout": ""}, (0, 1, 0)),
+        ({"result": "OK", "stdout": "5 files\n"}, (1, 0, 0)),
+        ({"result": "OK"}, (1, 0, 0)),
+        ({"result": "SKIP", "stdout": ""}, (0, 1, 0)),
+        ({"result": "SKIP", "stdout": "1..0 # SKIP no systemd-analyze\n"}, (0, 0, 1)),
+        ({"result": "FAIL", "stdout": "ok then\n"}, (1, 1, 0))]:
+    p, b, s = tally.count({"name": "t", **record})
+    expect((p, len(b), len(s)) == want, f"tally {record} is {want}, got {(p, len(b), len(s))}")
 
 # every rule id that the tools can print has a snippet
 ids = set()

@@ -20,6 +20,7 @@ enum uni_class {
     UNI_MARK_START /* Mn of combining class 0 */
 };
 
+/* UNI_CONTROL over U+10FFFF. */
 enum uni_class uni_class(uint32_t cp);
 
 /* The property White_Space. */
@@ -46,6 +47,7 @@ size_t uni_bare(uint32_t cp, uint32_t *out);
 /* Canonical combining class; not for class UNI_MARK, whose members give 0 here. */
 unsigned uni_combining(uint32_t cp);
 
+/* "14.0.0": of the Unicode standard whose tables these are. */
 const char *uni_version(void);
 
 #endif

@@ -1,16 +1,9 @@
 /* How many evaluations, how fast sigma falls: against pycma's numbers over many seeds. Heavy;
- * under valgrind (BBT_SLOW_TOOL set, or found in LD_PRELOAD) only a taste is run. */
+ * under valgrind only a taste is run. */
 #include "cmatest.h"
 
 #include "num/blas.h"
 #include "num/rng.h"
-
-static bool brief(void)
-{
-    const char *preload = getenv("LD_PRELOAD");
-
-    return getenv("BBT_SLOW_TOOL") || (preload && strstr(preload, "vgpreload"));
-}
 
 static int by_value(const void *a, const void *b)
 {
@@ -98,7 +91,7 @@ static void targets(void **state)
         struct cma_opts o;
         double got;
 
-        if (brief() && i > 0)
+        if (test_brief() && i > 0)
             break;
         cma_opts_init(&o, row[i].n);
         o.sigma0 = row[i].sigma0;
@@ -121,7 +114,7 @@ static void small_start(void **state)
     double v[25], got;
     (void)state;
 
-    if (brief())
+    if (test_brief())
         return;
     cma_opts_init(&o, 10);
     o.sigma0 = 1e-3;
@@ -168,7 +161,7 @@ static void sigma_law(void **state)
     struct cma_opts o;
     (void)state;
 
-    if (brief())
+    if (test_brief())
         return;
     cma_opts_init(&o, 500);
     o.popsize = 20;
@@ -212,7 +205,7 @@ static void two_point(void **state)
     double got[2];
     (void)state;
 
-    if (brief())
+    if (test_brief())
         return;
     for (int i = 0; i < 2; i++) {
         struct cma_opts o;

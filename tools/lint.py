@@ -35,8 +35,9 @@ HOMES = [
       "getentropy"}, ("src/num/",), "num's counter-based generator"),
     ({"printf", "puts", "putchar", "vprintf"}, ("daemon/", "ctl/", "lmserver/"),
      "a returned error; the edge prints"),
-    ({"exit", "_exit", "quick_exit", "abort"}, ("daemon/", "ctl/", "lmserver/"),
+    ({"exit", "_exit", "quick_exit"}, ("daemon/", "ctl/", "lmserver/"),
      "a returned error; the edge exits"),
+    ({"abort"}, ("src/base/alloc.c",), "assert, or a returned error"),
     ({"sleep", "usleep", "nanosleep"}, (), "a timer"),
 ]
 

@@ -85,6 +85,15 @@ char *bbt_asprintf(const char *fmt, ...)
     return out;
 }
 
+void *bbt_alloc_or_die(size_t size)
+{
+    void *p = malloc(size ? size : 1);
+
+    if (!p)
+        abort();
+    return p;
+}
+
 void bbt_free(void *p)
 {
     free(p);

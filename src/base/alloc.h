@@ -26,6 +26,10 @@ char *bbt_strndup(const char *s, size_t len);
 /* printf into a fresh string; NULL without memory. */
 char *bbt_asprintf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+/* `size` bytes, or the end of the process (abort: a crash loses nothing that was committed).
+ * The fault hook does not reach it. Only for libraries that corrupt memory when refused. */
+void *bbt_alloc_or_die(size_t size);
+
 void bbt_free(void *p); /* NULL is fine */
 
 /* Test hook: the `nth` allocation from now (0 = the next) fails, and with `sticky` every

@@ -4,16 +4,19 @@
 
 #include <string.h>
 
-/* jansson tells some refused allocations as syntax errors; this remembers the truth. */
-static _Thread_local int refused;
+/* jansson 2.14's reader ignores a refused growth of its text buffer: it drops the characters,
+ * then gives back an altered document or writes past a block. So a refusal is remembered
+ * here, the reader gets its bytes all the same, and json_parse() throws the result away. */
+static _Thread_local int refused, parsing;
 
 static void *alloc_noted(size_t size)
 {
     void *p = bbt_alloc(size);
 
-    if (!p)
-        refused = 1;
-    return p;
+    if (p)
+        return p;
+    refused = 1;
+    return parsing ? bbt_alloc_or_die(size) : NULL;
 }
 
 static int too_deep(const json_t *v, int left)
@@ -43,9 +46,13 @@ enum bbt_rc json_parse(
     json_t *v;
 
     refused = 0;
+    parsing = 1;
     v = json_loadb(bytes, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &why);
-    if (!v && (refused || json_error_code(&why) == json_error_out_of_memory))
+    parsing = 0;
+    if (refused || (!v && json_error_code(&why) == json_error_out_of_memory)) {
+        json_decref(v);
         return bbt_fail(err, BBT_NOMEM, "no memory to read %s", name);
+    }
     if (!v)
         return bbt_fail(
             err, BBT_INVALID, "%s:%d:%d: %s", name, why.line, why.column, why.text);

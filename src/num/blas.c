@@ -19,7 +19,7 @@ const char *blas_name(void)
 {
     int n = blas_threads_now();
 
-    (void)snprintf(name, sizeof name, "%s, kernel %s, %d thread%s", openblas_get_config(),
-        openblas_get_corename(), n, n == 1 ? "" : "s");
+    (void)snprintf(name, sizeof name, "%s, kernel %s, %d thread%s",
+        openblas_get_config(), openblas_get_corename(), n, n == 1 ? "" : "s");
     return name;
 }

@@ -1,8 +1,8 @@
 /* blas.h -- which linear algebra library computes, and with how many threads.
  *
- * OpenBLAS picks both by itself (environment, processor). Results are the same to the bit
- * only for the same library, processor kernel and thread count, so the daemon pins the
- * count once at start and records the name beside every result. */
+ * OpenBLAS picks both by itself (environment, processor). Results are the same to the
+ * bit only for the same library, processor kernel and thread count, so the daemon pins
+ * the count once at start and records the name beside every result. */
 #ifndef NUM_BLAS_H
 #define NUM_BLAS_H
 

@@ -35,7 +35,8 @@ enum bbt_rc cma_new(const struct cma_opts *opts, const double *x0, struct cma **
     for (size_t i = 0; x0 && i < c->n; i++) {
         if (!isfinite(x0[i])) {
             cma_free(c);
-            return bbt_fail(err, BBT_INVALID, "start point: coordinate %zu is not finite", i);
+            return bbt_fail(
+                err, BBT_INVALID, "start point: coordinate %zu is not finite", i);
         }
         c->mean[i] = x0[i];
     }
@@ -106,8 +107,8 @@ static bool two_point(const struct cma *c)
     return c->opts.step == CMA_STEP_TPA && length(c->shift, c->n) > 0.0;
 }
 
-/* The mirrored pair: along the shift, as long (in C's measure) as the random row 0 would
- * have been. `z` is what is left of that row: its length. */
+/* The mirrored pair: along the shift, as long (in C's measure) as the random row 0
+ * would have been. `z` is what is left of that row: its length. */
 static void put_pair(struct cma *c, double z)
 {
     double *white = c->v, len;
@@ -145,16 +146,16 @@ enum bbt_rc cma_put(struct cma *c, const double *cand, struct bbt_err *err)
 
     for (size_t i = 0; i < cells; i++)
         if (!isfinite(cand[i]))
-            return bbt_fail(err, BBT_INVALID, "candidate %zu, coordinate %zu is not finite",
-                i / c->n, i % c->n);
+            return bbt_fail(err, BBT_INVALID,
+                "candidate %zu, coordinate %zu is not finite", i / c->n, i % c->n);
     if (cand != c->x)
         memcpy(c->x, cand, cells * sizeof *cand);
     c->asked = true;
     return BBT_OK;
 }
 
-/* pycma's BoundTransform for [-b, b]: the identity up to b - a, then a parabola that reaches
- * b at b + a, then everything mirrored with period 4 (b + a). */
+/* pycma's BoundTransform for [-b, b]: the identity up to b - a, then a parabola that
+ * reaches b at b + a, then everything mirrored with period 4 (b + a). */
 static double fold(double x, double b)
 {
     double a = fmin(b, 0.05 * fmax(b, 1.0)), edge = b + a, period = 4.0 * edge;
@@ -184,8 +185,8 @@ static int by_loss(const void *a, const void *b)
     return p->row < q->row ? -1 : p->row > q->row;
 }
 
-/* c->rank, and the steps c->y in its order, in units of sigma. From here on nothing depends
- * on the order of the rows. */
+/* c->rank, and the steps c->y in its order, in units of sigma. From here on nothing
+ * depends on the order of the rows. */
 static void rank_rows(struct cma *c, const double *loss)
 {
     size_t n = c->n;
@@ -219,7 +220,8 @@ static double csa(const struct cma *c)
     return fmax(-1.0, fmin(1.0, s));
 }
 
-/* The same by the ranks of the two mirrored rows: is a longer or a shorter step better? */
+/* The same by the ranks of the two mirrored rows: is a longer or a shorter step better?
+ */
 static double tpa(struct cma *c, const double *loss)
 {
     double diff = 0.0;
@@ -252,13 +254,14 @@ static bool all_finite(const double *v, size_t n)
     return ok;
 }
 
-/* Mean and both paths; false (and nothing done) where a number leaves the doubles. h_sigma
- * stalls pc while sigma's path is still too long, else C would grow along an axis that sigma
- * is already correcting. */
+/* Mean and both paths; false (and nothing done) where a number leaves the doubles.
+ * h_sigma stalls pc while sigma's path is still too long, else C would grow along an
+ * axis that sigma is already correcting. */
 static bool move_mean(struct cma *c, bool *ret_hsig)
 {
     const struct cma_par *p = &c->par;
-    double *yw = c->v, *tw = c->v + c->n, *white = c->v + 2 * c->n, *mean = c->v + 3 * c->n;
+    double *yw = c->v, *tw = c->v + c->n, *white = c->v + 2 * c->n,
+           *mean = c->v + 3 * c->n;
     double ks = sqrt(p->cs * (2.0 - p->cs) * p->mueff), norm;
     double kc = sqrt(p->cc * (2.0 - p->cc) * p->mueff);
 
@@ -268,7 +271,8 @@ static bool move_mean(struct cma *c, bool *ret_hsig)
     for (size_t j = 0; j < c->n; j++)
         mean[j] = c->mean[j] + c->now.sigma * yw[j];
     norm = length(white, c->n);
-    if (!all_finite(mean, c->n) || !all_finite(c->t, c->lambda * c->n) || !(norm < 1e100))
+    if (!all_finite(mean, c->n) || !all_finite(c->t, c->lambda * c->n) ||
+        !(norm < 1e100))
         return false;
     for (size_t j = 0; j < c->n; j++) {
         c->shift[j] = mean[j] - c->mean[j];
@@ -300,7 +304,8 @@ enum bbt_rc cma_tell(struct cma *c, const double *loss, struct bbt_err *err)
         c->now.numeric = 1;
         return BBT_OK;
     }
-    cma_cov_learn(c, hsig ? c->par.c1 : c->par.c1 * (1.0 - c->par.cc * (2.0 - c->par.cc)));
+    cma_cov_learn(
+        c, hsig ? c->par.c1 : c->par.c1 * (1.0 - c->par.cc * (2.0 - c->par.cc)));
     if (c->opts.step == CMA_STEP_CSA)
         sigma = c->now.sigma * exp(csa(c));
     else

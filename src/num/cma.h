@@ -1,13 +1,13 @@
 /* cma.h -- CMA-ES as a value: ask for points, tell their losses, save, load.
  *
  * Pure numerics: no files, no clock, no logging, no threads of its own. Everything that
- * shapes the next ask is in cma_save(), so a run continued from saved bytes is the same run,
- * to the bit, on the same linear algebra library, processor kernel and thread count
- * (cma_digest() tells where it is not). One thread at a time per object.
+ * shapes the next ask is in cma_save(), so a run continued from saved bytes is the same
+ * run, to the bit, on the same linear algebra library, processor kernel and thread
+ * count (cma_digest() tells where it is not). One thread at a time per object.
  *
- * Hansen's tutorial (arXiv 1604.00772) with active weights; where the tutorial and pycma
- * differ (c_sigma, c_mu, h_sigma, the start of C, the eigendecomposition's schedule) the
- * numbers are pycma's. */
+ * Hansen's tutorial (arXiv 1604.00772) with active weights; where the tutorial and
+ * pycma differ (c_sigma, c_mu, h_sigma, the start of C, the eigendecomposition's
+ * schedule) the numbers are pycma's. */
 #ifndef NUM_CMA_H
 #define NUM_CMA_H
 
@@ -49,7 +49,8 @@ struct cma_opts {
     size_t popsize; /* 0: 4 + floor(3 ln dim); otherwise at least 4 */
     double sigma0;
     uint64_t seed;
-    double bound; /* > 0: every coordinate of a point lies in [-bound, bound]; 0: none */
+    double
+        bound; /* > 0: every coordinate of a point lies in [-bound, bound]; 0: none */
     enum cma_kind kind;
     enum cma_step step;
     bool active; /* negative weights */
@@ -60,15 +61,16 @@ struct cma_opts {
  * thresholds) for `dim`. */
 void cma_opts_init(struct cma_opts *opts, size_t dim);
 
-/* Copies `x0` (dim doubles; NULL means the origin). BBT_INVALID for options out of range,
- * BBT_NOMEM. */
+/* Copies `x0` (dim doubles; NULL means the origin). BBT_INVALID for options out of
+ * range, BBT_NOMEM. */
 BBT_NODISCARD enum bbt_rc cma_new(const struct cma_opts *opts, const double *x0,
     struct cma **ret, struct bbt_err *err);
 void cma_free(struct cma *c); /* NULL is fine */
 
-/* The open generation's candidates: popsize x dim, row-major. The same numbers until the
- * next cma_tell(); borrowed until then. These are UNBOUNDED: what is evaluated is
- * cma_point() of a row, what goes into a checkpoint and back into cma_put() is the row. */
+/* The open generation's candidates: popsize x dim, row-major. The same numbers until
+ * the next cma_tell(); borrowed until then. These are UNBOUNDED: what is evaluated is
+ * cma_point() of a row, what goes into a checkpoint and back into cma_put() is the row.
+ */
 const double *cma_ask(struct cma *c);
 
 /* Replaces the open generation's candidates by stored ones (popsize x dim, rows as from
@@ -78,14 +80,15 @@ BBT_NODISCARD enum bbt_rc cma_put(
     struct cma *c, const double *cand, struct bbt_err *err);
 
 /* The point to evaluate for `n` rows: without a bound a copy, with one pycma's
- * BoundTransform (identity inside, a parabola near the bound, then mirrored). In place is
- * fine. */
+ * BoundTransform (identity inside, a parabola near the bound, then mirrored). In place
+ * is fine. */
 void cma_point(const struct cma *c, const double *cand, size_t n, double *ret);
 
-/* loss[i] belongs to row i of the open generation; lower is better. Only the order of the
- * losses shapes the next ask; equal losses keep the order of their rows. Rows permuted
- * together with their losses give the same state (with CMA_STEP_TPA rows 0 and 1 must stay).
- * Closes the generation. BBT_INVALID where a loss is not finite: nothing changes. */
+/* loss[i] belongs to row i of the open generation; lower is better. Only the order of
+ * the losses shapes the next ask; equal losses keep the order of their rows. Rows
+ * permuted together with their losses give the same state (with CMA_STEP_TPA rows 0 and
+ * 1 must stay). Closes the generation. BBT_INVALID where a loss is not finite: nothing
+ * changes. */
 BBT_NODISCARD enum bbt_rc cma_tell(
     struct cma *c, const double *loss, struct bbt_err *err);
 
@@ -94,16 +97,16 @@ size_t cma_popsize(const struct cma *c);     /* never 0 */
 const double *cma_mean(const struct cma *c); /* unbounded; borrowed until cma_tell() */
 double cma_sigma(const struct cma *c);
 uint64_t cma_generation(const struct cma *c); /* closed generations */
-double cma_axis_ratio(const struct cma *c);   /* of the last decomposition; 1 = a ball */
+double cma_axis_ratio(const struct cma *c); /* of the last decomposition; 1 = a ball */
 
-/* True where a criterion says that going on is pointless. *ret_reason (may be NULL) is then
- * one of "tolflatfitness", "tolfun", "tolfunhist", "tolx", "tolfacupx", "condition",
- * "noeffectcoord", "numeric" (static strings). "numeric" cannot be switched off: C or sigma
- * left the range of doubles. Budgets are the caller's. */
+/* True where a criterion says that going on is pointless. *ret_reason (may be NULL) is
+ * then one of "tolflatfitness", "tolfun", "tolfunhist", "tolx", "tolfacupx",
+ * "condition", "noeffectcoord", "numeric" (static strings). "numeric" cannot be
+ * switched off: C or sigma left the range of doubles. Budgets are the caller's. */
 bool cma_stop(const struct cma *c, const char **ret_reason);
 
-/* Appends a versioned, digest-protected image. The open generation's candidates are not in
- * it: cma_ask() draws them again, or the caller puts them. Errors of buf_put(). */
+/* Appends a versioned, digest-protected image. The open generation's candidates are not
+ * in it: cma_ask() draws them again, or the caller puts them. Errors of buf_put(). */
 BBT_NODISCARD enum bbt_rc cma_save(
     const struct cma *c, struct bbt_buf *b, struct bbt_err *err);
 

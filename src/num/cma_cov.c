@@ -75,8 +75,8 @@ static void flush_pending(struct cma *c)
         for (size_t j = 0; j <= i; j++)
             c->b[i * n + j] = c->now.decay * c->cov[packed(i, j)];
     if (positive > 0)
-        cblas_dsyrk(CblasRowMajor, CblasLower, CblasTrans, ni, (int)positive, 1.0, c->group,
-            ni, 1.0, c->b, ni);
+        cblas_dsyrk(CblasRowMajor, CblasLower, CblasTrans, ni, (int)positive, 1.0,
+            c->group, ni, 1.0, c->b, ni);
     if (negative > 0)
         cblas_dsyrk(CblasRowMajor, CblasLower, CblasTrans, ni, (int)negative, -1.0,
             last - negative * n, ni, 1.0, c->b, ni);
@@ -157,8 +157,8 @@ void cma_cov_shape(const struct cma *c, double *t, size_t rows, double *x)
     if (separable(c))
         memcpy(x, t, rows * c->n * sizeof *x);
     else
-        cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)rows, n, n, 1.0, t, n,
-            c->b, n, 0.0, x, n);
+        cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)rows, n, n, 1.0, t,
+            n, c->b, n, 0.0, x, n);
 }
 
 void cma_cov_back(const struct cma *c, const double *t, double *ret)

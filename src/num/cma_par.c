@@ -25,7 +25,8 @@ static void rates(double n, double popsize, struct cma_par *p)
 
     p->cc = (4.0 + m / n) / (n + 4.0 + 2.0 * m / n);
     p->c1 = fmin(1.0, popsize / 6.0) * 2.0 / ((n + 1.3) * (n + 1.3) + m);
-    p->cmu = fmin(1.0 - p->c1, 2.0 * (0.25 + m + 1.0 / m - 2.0) / ((n + 2.0) * (n + 2.0) + m));
+    p->cmu = fmin(
+        1.0 - p->c1, 2.0 * (0.25 + m + 1.0 / m - 2.0) / ((n + 2.0) * (n + 2.0) + m));
 }
 
 static void rates_separable(double n, struct cma_par *p)
@@ -55,9 +56,10 @@ static double chi_of(double n)
     int sign;
 
     if (n < 100.0)
-        return sqrt(2.0) * exp(lgamma_r((n + 1.0) / 2.0, &sign) - lgamma_r(n / 2.0, &sign));
-    return sqrt(n) * (1.0 - 1.0 / (4.0 * n) + 1.0 / (32.0 * n * n) +
-                         5.0 / (128.0 * n * n * n));
+        return sqrt(2.0) *
+               exp(lgamma_r((n + 1.0) / 2.0, &sign) - lgamma_r(n / 2.0, &sign));
+    return sqrt(n) *
+           (1.0 - 1.0 / (4.0 * n) + 1.0 / (32.0 * n * n) + 5.0 / (128.0 * n * n * n));
 }
 
 void cma_par_set(size_t dim, size_t popsize, bool active, bool separable,
@@ -77,7 +79,8 @@ void cma_par_set(size_t dim, size_t popsize, bool active, bool separable,
     par->mueff = mass(weight, 0, par->mu);
     par->mueff_neg = mass(weight, par->mu, popsize);
     par->cs = (par->mueff + 2.0) / (n + par->mueff + 3.0);
-    par->ds = 1.0 + 2.0 * fmax(0.0, sqrt((par->mueff - 1.0) / (n + 1.0)) - 1.0) + par->cs;
+    par->ds =
+        1.0 + 2.0 * fmax(0.0, sqrt((par->mueff - 1.0) / (n + 1.0)) - 1.0) + par->cs;
     if (separable)
         rates_separable(n, par);
     else

@@ -4,8 +4,8 @@
  *   doubles          mean ps pc shift hist coef cov pend, as in cma_state.h
  *   32 bytes         SHA-256 of all that
  *
- * The eigenvectors are not in it: they are computed again from C, which is kept exactly as it
- * was when they were computed. Saves two thirds of the bytes. */
+ * The eigenvectors are not in it: they are computed again from C, which is kept exactly
+ * as it was when they were computed. Saves two thirds of the bytes. */
 #include "num/cma_state.h"
 
 #include "base/alloc.h"
@@ -139,9 +139,9 @@ static bool sound(const struct cma *c)
     const struct cma_now *w = &c->now;
 
     return isfinite(w->sigma) && w->sigma > 1e-290 && w->sigma < 1e290 &&
-           isfinite(w->tpa) && isfinite(w->decay) && w->decay > 0.0 && !isnan(w->spread) &&
-           w->eig_at <= w->generation && w->decomposed <= w->generation &&
-           w->generation < (uint64_t)1 << 62 &&
+           isfinite(w->tpa) && isfinite(w->decay) && w->decay > 0.0 &&
+           !isnan(w->spread) && w->eig_at <= w->generation &&
+           w->decomposed <= w->generation && w->generation < (uint64_t)1 << 62 &&
            (w->pend_nr == 0 || w->pend_nr < c->pend_max) && /* room for one more tell */
            w->pend_nr % (c->lambda + 1) == 0 &&
            w->pend_nr / (c->lambda + 1) <= w->generation - w->eig_at &&
@@ -198,7 +198,8 @@ static bool decompose_again(struct cma *c)
     return ok;
 }
 
-enum bbt_rc cma_load(const void *bytes, size_t len, struct cma **ret, struct bbt_err *err)
+enum bbt_rc cma_load(
+    const void *bytes, size_t len, struct cma **ret, struct bbt_err *err)
 {
     struct cma *c = NULL;
     struct cma_opts opts;
@@ -215,7 +216,8 @@ enum bbt_rc cma_load(const void *bytes, size_t len, struct cma **ret, struct bbt
     if (rc != BBT_OK)
         return rc;
     c->now = head.now;
-    memcpy(c->mean, (const uint8_t *)bytes + sizeof head, head.doubles * sizeof(double));
+    memcpy(
+        c->mean, (const uint8_t *)bytes + sizeof head, head.doubles * sizeof(double));
     if (!numbers_sound(c) || !decompose_again(c)) {
         cma_free(c);
         return corrupt(err, "numbers out of range");

@@ -15,17 +15,20 @@ static enum bbt_rc check(const struct cma_opts *o, struct bbt_err *err)
     const struct cma_tol *t = &o->tol;
 
     if (o->kind != CMA_FULL && o->kind != CMA_SEPARABLE)
-        return bbt_fail(err, BBT_INVALID, "no such kind of covariance: %d", (int)o->kind);
+        return bbt_fail(
+            err, BBT_INVALID, "no such kind of covariance: %d", (int)o->kind);
     if (o->step != CMA_STEP_CSA && o->step != CMA_STEP_TPA)
         return bbt_fail(err, BBT_INVALID, "no such step rule: %d", (int)o->step);
     if (o->dim < 1 || o->dim > dim_max)
-        return bbt_fail(err, BBT_INVALID, "dimension %zu is not in 1..%zu", o->dim, dim_max);
+        return bbt_fail(
+            err, BBT_INVALID, "dimension %zu is not in 1..%zu", o->dim, dim_max);
     if (o->popsize != 0 && (o->popsize < 4 || o->popsize > CMA_POPSIZE_MAX))
         return bbt_fail(err, BBT_INVALID, "population %zu is not in 4..%d", o->popsize,
             CMA_POPSIZE_MAX);
     if (!good(o->sigma0, 1e-100) || o->sigma0 > 1e100)
         return bbt_fail(err, BBT_INVALID, "first step %g is not usable", o->sigma0);
-    if (!good(o->bound, 0.0) || (o->bound > 0.0 && (o->bound < 1e-100 || o->bound > 1e100)))
+    if (!good(o->bound, 0.0) ||
+        (o->bound > 0.0 && (o->bound < 1e-100 || o->bound > 1e100)))
         return bbt_fail(err, BBT_INVALID, "bound %g is not usable", o->bound);
     if (!good(t->fun, 0.0) || !good(t->funhist, 0.0) || !good(t->x, 0.0) ||
         !good(t->facupx, 0.0) || !good(t->condition, 0.0))
@@ -43,8 +46,8 @@ size_t cma_state_doubles(const struct cma *c)
     return saved_fixed(c) + (size_t)c->now.pend_nr * c->n;
 }
 
-enum bbt_rc cma_state_size(
-    struct cma *c, const struct cma_opts *opts, size_t *ret_doubles, struct bbt_err *err)
+enum bbt_rc cma_state_size(struct cma *c, const struct cma_opts *opts,
+    size_t *ret_doubles, struct bbt_err *err)
 {
     enum bbt_rc rc = check(opts, err);
     size_t n = opts->dim, doubles;
@@ -65,7 +68,8 @@ enum bbt_rc cma_state_size(
     c->c_nr = full ? n * (n + 1) / 2 : n;
     c->pend_max = full ? (size_t)fmax(1.0, ceil(c->par.gap)) * (c->lambda + 1) : 0;
     c->hist_max = 10 + 30 * n / c->lambda;
-    doubles = saved_fixed(c) + 2 * c->pend_max * n + 3 * c->lambda * n + 5 * n + c->lambda;
+    doubles =
+        saved_fixed(c) + 2 * c->pend_max * n + 3 * c->lambda * n + 5 * n + c->lambda;
     if (full)
         doubles += n * n + 1 + 6 * n + 2 * n * n;
     doubles += 16 * 8; /* alignment */
@@ -76,8 +80,8 @@ enum bbt_rc cma_state_size(
     return BBT_OK;
 }
 
-/* Cache lines of 64 bytes: equal addresses modulo a line in every run, so that no kernel
- * can choose its path by alignment. */
+/* Cache lines of 64 bytes: equal addresses modulo a line in every run, so that no
+ * kernel can choose its path by alignment. */
 static double *take(double **at, size_t n)
 {
     uintptr_t p = ((uintptr_t)*at + 63) & ~(uintptr_t)63;
@@ -133,8 +137,8 @@ enum bbt_rc cma_state_new(
         goto out;
     }
     carve(c);
-    cma_par_set(c->n, c->lambda, opts->active, opts->kind == CMA_SEPARABLE, &c->par,
-        c->weight);
+    cma_par_set(
+        c->n, c->lambda, opts->active, opts->kind == CMA_SEPARABLE, &c->par, c->weight);
     *ret = c;
     c = NULL;
 out:

@@ -23,7 +23,8 @@ static enum bbt_rc check_logits(
     const float *logit, size_t rows, size_t labels, struct bbt_err *err)
 {
     if (rows == 0 || labels == 0)
-        return bbt_fail(err, BBT_INVALID, "no logits: %zu rows, %zu labels", rows, labels);
+        return bbt_fail(
+            err, BBT_INVALID, "no logits: %zu rows, %zu labels", rows, labels);
     for (size_t i = 0; i < rows; i++)
         for (size_t c = 0; c < labels; c++)
             if (!isfinite(logit[i * labels + c]))
@@ -41,8 +42,8 @@ static enum bbt_rc check(const float *logit, const int32_t *gold, size_t rows,
         return rc;
     for (size_t i = 0; i < rows; i++)
         if (gold[i] < 0 || (size_t)gold[i] >= labels)
-            return bbt_fail(err, BBT_INVALID, "gold label %d of row %zu: only %zu labels",
-                (int)gold[i], i, labels);
+            return bbt_fail(err, BBT_INVALID,
+                "gold label %d of row %zu: only %zu labels", (int)gold[i], i, labels);
     return BBT_OK;
 }
 
@@ -74,8 +75,8 @@ enum bbt_rc loss_ce(const float *logit, const int32_t *gold, size_t rows, size_t
     return BBT_OK;
 }
 
-enum bbt_rc loss_hinge(const float *logit, const int32_t *gold, size_t rows, size_t labels,
-    double margin, double *ret, struct bbt_err *err)
+enum bbt_rc loss_hinge(const float *logit, const int32_t *gold, size_t rows,
+    size_t labels, double margin, double *ret, struct bbt_err *err)
 {
     enum bbt_rc rc = check(logit, gold, rows, labels, err);
     double sum = 0.0;
@@ -83,7 +84,8 @@ enum bbt_rc loss_hinge(const float *logit, const int32_t *gold, size_t rows, siz
     if (rc != BBT_OK)
         return rc;
     if (!isfinite(margin) || margin < 0)
-        return bbt_fail(err, BBT_INVALID, "hinge margin %g is not a number >= 0", margin);
+        return bbt_fail(
+            err, BBT_INVALID, "hinge margin %g is not a number >= 0", margin);
     for (size_t i = 0; i < rows; i++) {
         const float *row = logit + i * labels;
         double right = (double)row[gold[i]];

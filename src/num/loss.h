@@ -1,8 +1,10 @@
-/* loss.h -- what a candidate prompt is worth: losses on label-word logits, lower is better.
+/* loss.h -- what a candidate prompt is worth: losses on label-word logits, lower is
+ * better.
  *
- * `logit` is rows x labels, row-major; `gold[i]` < labels is the right label of row i. Sums
- * are in double, in row order, so equal input gives equal bits. A logit that is not finite,
- * a gold label out of range, or no rows at all is BBT_INVALID: never a score. */
+ * `logit` is rows x labels, row-major; `gold[i]` < labels is the right label of row i.
+ * Sums are in double, in row order, so equal input gives equal bits. A logit that is
+ * not finite, a gold label out of range, or no rows at all is BBT_INVALID: never a
+ * score. */
 #ifndef NUM_LOSS_H
 #define NUM_LOSS_H
 
@@ -23,9 +25,10 @@ enum loss_kind loss_parse(const char *name);
 BBT_NODISCARD enum bbt_rc loss_ce(const float *logit, const int32_t *gold, size_t rows,
     size_t labels, double *ret, struct bbt_err *err);
 
-/* Mean over rows of the SUM over wrong labels of max(0, logit - logit[gold] + margin). */
-BBT_NODISCARD enum bbt_rc loss_hinge(const float *logit, const int32_t *gold, size_t rows,
-    size_t labels, double margin, double *ret, struct bbt_err *err);
+/* Mean over rows of the SUM over wrong labels of max(0, logit - logit[gold] + margin).
+ */
+BBT_NODISCARD enum bbt_rc loss_hinge(const float *logit, const int32_t *gold,
+    size_t rows, size_t labels, double margin, double *ret, struct bbt_err *err);
 
 /* Minus the share of rows whose largest logit (the first of equals) is the gold one. */
 BBT_NODISCARD enum bbt_rc loss_neg_accuracy(const float *logit, const int32_t *gold,

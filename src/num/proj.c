@@ -9,9 +9,9 @@
 #include <stdbool.h>
 
 /* A is made and multiplied a block of rows at a time, small enough for the second-level
- * cache; candidates go in groups of GROUP, padded with zeros. The shape of every product is
- * therefore a property of A alone, and with it the order of every sum: that is what makes a
- * row's result independent of its neighbours and of the cache. */
+ * cache; candidates go in groups of GROUP, padded with zeros. The shape of every
+ * product is therefore a property of A alone, and with it the order of every sum: that
+ * is what makes a row's result independent of its neighbours and of the cache. */
 #define GROUP 8
 #define BLOCK_CELLS (1u << 18)
 
@@ -109,19 +109,20 @@ static enum bbt_rc to_float(
         zf[i] = (float)z[i];
         if (!isfinite(zf[i]))
             return bbt_fail(err, BBT_INVALID,
-                "candidate %zu, coordinate %zu is not a finite float", i / cols, i % cols);
+                "candidate %zu, coordinate %zu is not a finite float", i / cols,
+                i % cols);
     }
     return BBT_OK;
 }
 
 /* out rows of one group and one block of A: tmp (GROUP x rows) = zf A'. */
-static void multiply(const struct proj *p, const float *zf, const float *a, size_t rows,
-    float *tmp)
+static void multiply(
+    const struct proj *p, const float *zf, const float *a, size_t rows, float *tmp)
 {
     int m = GROUP, n = (int)rows, k = (int)p->cols;
 
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, m, n, k, 1.0f, zf, k, a, k, 0.0f,
-        tmp, n);
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, m, n, k, 1.0f, zf, k, a, k,
+        0.0f, tmp, n);
 }
 
 static bool add_p0(const float *tmp, const float *p0, size_t n, float *out)

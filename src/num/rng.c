@@ -60,14 +60,16 @@ double rng_uniform(uint64_t seed, uint64_t stream, uint64_t index)
 
 /* ---- double normals ----
  *
- * The kernels below are the classic minimax polynomials of fdlibm (Sun, 1993). Only +, *, /
- * and sqrt are used, all exactly rounded by IEEE 754, so every machine gets the same bits;
- * the build forbids contraction to fused multiply-add for the same reason. */
+ * The kernels below are the classic minimax polynomials of fdlibm (Sun, 1993). Only +,
+ * *, / and sqrt are used, all exactly rounded by IEEE 754, so every machine gets the
+ * same bits; the build forbids contraction to fused multiply-add for the same reason.
+ */
 
 /* log(u) for u in (0, 1]: u = 2^k (1 + f), s = f / (2 + f), a polynomial in s^2. */
 static double log_kernel(double u)
 {
-    const double ln2_hi = 6.93147180369123816490e-01, ln2_lo = 1.90821492927058770002e-10;
+    const double ln2_hi = 6.93147180369123816490e-01,
+                 ln2_lo = 1.90821492927058770002e-10;
     double f, half, s, z, r, k;
     uint64_t bits;
 
@@ -80,13 +82,14 @@ static double log_kernel(double u)
     half = 0.5 * f * f;
     s = f / (2.0 + f);
     z = s * s;
-    r = z * (6.666666666666735130e-01 +
-                z * (3.999999999940941908e-01 +
-                        z * (2.857142874366239149e-01 +
-                                z * (2.222219843214978396e-01 +
-                                        z * (1.818357216161805012e-01 +
-                                                z * (1.531383769920937332e-01 +
-                                                        z * 1.479819860511658591e-01))))));
+    r = z *
+        (6.666666666666735130e-01 +
+            z * (3.999999999940941908e-01 +
+                    z * (2.857142874366239149e-01 +
+                            z * (2.222219843214978396e-01 +
+                                    z * (1.818357216161805012e-01 +
+                                            z * (1.531383769920937332e-01 +
+                                                    z * 1.479819860511658591e-01))))));
     return s * (half + r) + k * ln2_lo - half + f + k * ln2_hi;
 }
 
@@ -95,13 +98,14 @@ static double sin_kernel(double x)
 {
     double z = x * x;
 
-    return x + x * z *
-                   (-1.66666666666666324348e-01 +
-                       z * (8.33333333332248946124e-03 +
-                               z * (-1.98412698298579493134e-04 +
-                                       z * (2.75573137070700676789e-06 +
-                                               z * (-2.50507602534068634195e-08 +
-                                                       z * 1.58969099521155010221e-10)))));
+    return x +
+           x * z *
+               (-1.66666666666666324348e-01 +
+                   z * (8.33333333332248946124e-03 +
+                           z * (-1.98412698298579493134e-04 +
+                                   z * (2.75573137070700676789e-06 +
+                                           z * (-2.50507602534068634195e-08 +
+                                                   z * 1.58969099521155010221e-10)))));
 }
 
 static double cos_kernel(double x)
@@ -118,8 +122,8 @@ static double cos_kernel(double x)
                                                    z * -1.13596475577881948265e-11)))));
 }
 
-/* Box-Muller on one block: the angle is split into a quadrant (exact, in integers) and a
- * rest in [-pi/4, pi/4). */
+/* Box-Muller on one block: the angle is split into a quadrant (exact, in integers) and
+ * a rest in [-pi/4, pi/4). */
 static void normal_pair(const uint32_t w[4], double out[2])
 {
     double u = (double)((join(w[0], w[1]) >> 11) + 1) * 0x1p-53; /* (0, 1] */
@@ -145,7 +149,8 @@ double rng_normal(uint64_t seed, uint64_t stream, uint64_t index)
     return pair[index % 2];
 }
 
-void rng_fill_normal(uint64_t seed, uint64_t stream, uint64_t first, size_t n, double *out)
+void rng_fill_normal(
+    uint64_t seed, uint64_t stream, uint64_t first, size_t n, double *out)
 {
     uint32_t w[4];
     double pair[2];
@@ -162,7 +167,8 @@ void rng_fill_normal(uint64_t seed, uint64_t stream, uint64_t first, size_t n, d
     }
 }
 
-/* ---- float arrays: loops over a batch of blocks, which compilers turn into SIMD ---- */
+/* ---- float arrays: loops over a batch of blocks, which compilers turn into SIMD ----
+ */
 
 #define BATCH 64 /* blocks */
 
@@ -202,7 +208,8 @@ static void radius_batch(const uint32_t *word, float *radius)
         float s = f / (2.0f + f), half = 0.5f * f * f, z = s * s, zz = z * z;
         float r = z * (0.66666662693f + zz * 0.28498786688f) +
                   zz * (0.40000972152f + zz * 0.24279078841f);
-        float log = s * (half + r) + e * 9.0580006145e-06f - half + f + e * 6.9313812256e-01f;
+        float log =
+            s * (half + r) + e * 9.0580006145e-06f - half + f + e * 6.9313812256e-01f;
 
         /* log(1) may come out a last bit above 0 */
         radius[b] = sqrtf(log < 0.0f ? -2.0f * log : 0.0f);
@@ -217,7 +224,8 @@ static void turn_batch(const uint32_t *word, float *cosine, float *sine)
         float x = (float)((int32_t)(turn & 0x3fffffffu) - (1 << 29)) *
                   (1.57079632679489662f * 0x1p-30f);
         float z = x * x;
-        float s = ((-1.9515295891e-4f * z + 8.3321608736e-3f) * z - 1.6666654611e-1f) * z * x +
+        float s = ((-1.9515295891e-4f * z + 8.3321608736e-3f) * z - 1.6666654611e-1f) *
+                      z * x +
                   x;
         float c = ((2.443315711809948e-5f * z - 1.388731625493765e-3f) * z +
                       4.166664568298827e-2f) *
@@ -261,8 +269,8 @@ static void uniform_batch(
 typedef void batch_fn(uint64_t seed, uint64_t stream, uint64_t first, float *out);
 
 /* Any range is cut out of whole batches that start at multiples of four elements. */
-static void fill_float(batch_fn *fn, const uint64_t where[2], uint64_t first, size_t n,
-    float *out)
+static void fill_float(
+    batch_fn *fn, const uint64_t where[2], uint64_t first, size_t n, float *out)
 {
     float batch[4 * BATCH];
     size_t skip = first % 4;
@@ -286,12 +294,14 @@ static void fill_float(batch_fn *fn, const uint64_t where[2], uint64_t first, si
     }
 }
 
-void rng_fill_uniformf(uint64_t seed, uint64_t stream, uint64_t first, size_t n, float *out)
+void rng_fill_uniformf(
+    uint64_t seed, uint64_t stream, uint64_t first, size_t n, float *out)
 {
     fill_float(uniform_batch, (const uint64_t[2]){seed, stream}, first, n, out);
 }
 
-void rng_fill_normalf(uint64_t seed, uint64_t stream, uint64_t first, size_t n, float *out)
+void rng_fill_normalf(
+    uint64_t seed, uint64_t stream, uint64_t first, size_t n, float *out)
 {
     fill_float(normal_batch, (const uint64_t[2]){seed, stream}, first, n, out);
 }
@@ -299,9 +309,9 @@ void rng_fill_normalf(uint64_t seed, uint64_t stream, uint64_t first, size_t n, 
 uint64_t rng_below(uint64_t seed, uint64_t stream, uint64_t index, uint64_t n)
 {
     assert(n > 0);
-    /* Lemire's method: the high half of x * n is uniform once the few x that would favour
-     * some results are refused. A refused draw is repeated under another key, because the
-     * counter has no room for a number of tries. */
+    /* Lemire's method: the high half of x * n is uniform once the few x that would
+     * favour some results are refused. A refused draw is repeated under another key,
+     * because the counter has no room for a number of tries. */
     for (uint64_t tries = 0;; tries++) {
         uint64_t key = seed + tries * 0x9E3779B97F4A7C15u;
         __extension__ unsigned __int128 wide =

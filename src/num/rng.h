@@ -1,11 +1,11 @@
 /* rng.h -- random numbers without a generator state: each is a pure function of
  * (seed, stream, index), so a resumed run needs no generator to be saved.
  *
- * Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011):
- * key = seed, counter = (block, stream). Log, sine and cosine are our own polynomials, so
- * the numbers do not depend on the C library or on the processor. Seed 0 is a seed like any
- * other. The double and the float functions draw from the same bits: give each use its own
- * stream. Thread-safe: no state. */
+ * Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC
+ * 2011): key = seed, counter = (block, stream). Log, sine and cosine are our own
+ * polynomials, so the numbers do not depend on the C library or on the processor. Seed
+ * 0 is a seed like any other. The double and the float functions draw from the same
+ * bits: give each use its own stream. Thread-safe: no state. */
 #ifndef NUM_RNG_H
 #define NUM_RNG_H
 
@@ -37,8 +37,8 @@ double rng_normal(uint64_t seed, uint64_t stream, uint64_t index);
 void rng_fill_normal(
     uint64_t seed, uint64_t stream, uint64_t first, size_t n, double *out);
 
-/* Floats for big matrices, four per block. Uniform on [-1, 1) in steps of 2^-23; standard
- * normal with |result| < 6.7. Element i depends on first + i only. */
+/* Floats for big matrices, four per block. Uniform on [-1, 1) in steps of 2^-23;
+ * standard normal with |result| < 6.7. Element i depends on first + i only. */
 void rng_fill_uniformf(
     uint64_t seed, uint64_t stream, uint64_t first, size_t n, float *out);
 void rng_fill_normalf(

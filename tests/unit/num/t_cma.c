@@ -12,8 +12,8 @@ static double valley(const double *x, size_t n)
 
 static void first_step(void **state)
 {
-    static const double z[6][3] = {{1, 0, 0}, {0, 1, 0}, {0, 0, 1}, {-1, .5, 0},
-        {.5, -1, .25}, {.25, .25, -1.5}};
+    static const double z[6][3] = {
+        {1, 0, 0}, {0, 1, 0}, {0, 0, 1}, {-1, .5, 0}, {.5, -1, .25}, {.25, .25, -1.5}};
     struct cma_opts o;
     struct cma *c;
     double x[18];
@@ -36,7 +36,8 @@ static void first_step(void **state)
     cma_free(c);
 }
 
-/* The first candidates are m + sigma times the stream of normals, and a second ask is free. */
+/* The first candidates are m + sigma times the stream of normals, and a second ask is
+ * free. */
 static void ask(void **state)
 {
     struct cma_opts o;
@@ -124,7 +125,8 @@ static double moved(const double *x, size_t n)
     return test_ellipsoid(y, n);
 }
 
-/* Eight times larger everything (a power of two: no rounding): sigma and mean exactly so. */
+/* Eight times larger everything (a power of two: no rounding): sigma and mean exactly
+ * so. */
 static void scaling(void **state)
 {
     struct cma_opts o, p;
@@ -244,15 +246,16 @@ static void refused(void **state)
 {
     struct cma_opts o, bad;
     struct cma *c = NULL;
-    double loss[6] = {1, 2, NAN, 4, 5, 6}, x[18] = {[4] = INFINITY}, x0[3] = {0, NAN, 0};
+    double loss[6] = {1, 2, NAN, 4, 5, 6}, x[18] = {[4] = INFINITY},
+           x0[3] = {0, NAN, 0};
     uint64_t digest;
     struct bbt_err err;
     (void)state;
 
     cma_opts_init(&o, 3);
     o.popsize = 6;
-#define BAD(field, value)                                                                  \
-    (bad = o, bad.field = (value),                                                         \
+#define BAD(field, value)                                                              \
+    (bad = o, bad.field = (value),                                                     \
         assert_int_equal(cma_new(&bad, NULL, &c, &err), BBT_INVALID), assert_null(c))
     BAD(dim, 0);
     BAD(dim, CMA_DIM_MAX + 1);
@@ -356,7 +359,8 @@ static void edges(void **state)
     cma_free(c);
 }
 
-/* Candidates near the end of the doubles: no crash, no state of nans, a reason to stop. */
+/* Candidates near the end of the doubles: no crash, no state of nans, a reason to stop.
+ */
 static void huge(void **state)
 {
     struct cma_opts o;

@@ -1,5 +1,5 @@
-/* How many evaluations, how fast sigma falls: against pycma's numbers over many seeds. Heavy;
- * under valgrind only a taste is run. */
+/* How many evaluations, how fast sigma falls: against pycma's numbers over many seeds.
+ * Heavy; under valgrind only a taste is run. */
 #include "cmatest.h"
 
 #include "num/blas.h"
@@ -28,7 +28,8 @@ static double tablet(const double *x, size_t n)
     return 1e6 * x[0] * x[0] + test_sphere(x + 1, n - 1);
 }
 
-/* pycma's: the ellipsoid turned by a fixed rotation (a product of Householder mirrors). */
+/* pycma's: the ellipsoid turned by a fixed rotation (a product of Householder mirrors).
+ */
 static double rotated(const double *x, size_t n)
 {
     double y[20], v[20];
@@ -60,9 +61,9 @@ static double evaluations(const struct cma_opts *o, double x0, test_fn *f)
     return n;
 }
 
-/* Medians to f <= 1e-9, x0 = 1, sigma0 = 0.5 (Rosenbrock: 0.1 and 0.1), of pycma 4.4.0 over
- * 25 seeds. Another implementation of the same algorithm comes within 12 %; without negative
- * weights, rank-one, rank-mu or with another damping it does not. */
+/* Medians to f <= 1e-9, x0 = 1, sigma0 = 0.5 (Rosenbrock: 0.1 and 0.1), of pycma 4.4.0
+ * over 25 seeds. Another implementation of the same algorithm comes within 12 %;
+ * without negative weights, rank-one, rank-mu or with another damping it does not. */
 static void targets(void **state)
 {
     static const struct {
@@ -106,8 +107,8 @@ static void targets(void **state)
     }
 }
 
-/* A first step a thousand times too small: what h_sigma is for. pycma needs 1790, without
- * h_sigma 2070. */
+/* A first step a thousand times too small: what h_sigma is for. pycma needs 1790,
+ * without h_sigma 2070. */
 static void small_start(void **state)
 {
     struct cma_opts o;
@@ -145,8 +146,9 @@ static double shifted(const double *x, size_t n)
     return sum / (double)n;
 }
 
-/* The scale of prompt tuning: 500 dimensions, 20 candidates, sphere at distance sqrt(n).
- * sigma and f(mean) of pycma over 11 seeds; ranges widened by half their width. */
+/* The scale of prompt tuning: 500 dimensions, 20 candidates, sphere at distance
+ * sqrt(n). sigma and f(mean) of pycma over 11 seeds; ranges widened by half their
+ * width. */
 static void sigma_law(void **state)
 {
     static const struct {
@@ -198,8 +200,8 @@ static double ten_of_many(const double *x, size_t n)
     return sum;
 }
 
-/* Where only ten directions of 500 matter, the path length says little and ranks say much:
- * two-point adaptation goes far below the reference rule at equal cost. */
+/* Where only ten directions of 500 matter, the path length says little and ranks say
+ * much: two-point adaptation goes far below the reference rule at equal cost. */
 static void two_point(void **state)
 {
     double got[2];

@@ -38,9 +38,10 @@ static void reload(struct cma **c)
     buf_fini(&b);
 }
 
-/* A run that is saved and loaded at every point (and between ask and tell) is, to the bit,
- * the run that never was. */
-static void same_run(size_t dim, enum cma_kind kind, enum cma_step step, int generations)
+/* A run that is saved and loaded at every point (and between ask and tell) is, to the
+ * bit, the run that never was. */
+static void same_run(
+    size_t dim, enum cma_kind kind, enum cma_step step, int generations)
 {
     struct cma_opts o;
     struct cma *a, *b;
@@ -70,9 +71,10 @@ static void continues(void **state)
 {
     (void)state;
     for (int i = 0; i < 4; i++) {
-        same_run(7, i & 1 ? CMA_SEPARABLE : CMA_FULL, i & 2 ? CMA_STEP_TPA : CMA_STEP_CSA, 40);
-        same_run(61, i & 1 ? CMA_SEPARABLE : CMA_FULL, i & 2 ? CMA_STEP_TPA : CMA_STEP_CSA,
-            12);
+        same_run(7, i & 1 ? CMA_SEPARABLE : CMA_FULL,
+            i & 2 ? CMA_STEP_TPA : CMA_STEP_CSA, 40);
+        same_run(61, i & 1 ? CMA_SEPARABLE : CMA_FULL,
+            i & 2 ? CMA_STEP_TPA : CMA_STEP_CSA, 12);
     }
     same_run(1, CMA_FULL, CMA_STEP_CSA, 20);
     same_run(150, CMA_FULL, CMA_STEP_CSA, 7); /* pending updates in the image */
@@ -142,8 +144,8 @@ static void corrupt(void **state)
     cma_free(c);
 }
 
-/* Images with a good digest over bad words: each 8-byte word in turn becomes garbage. Either
- * refused as corrupt, or an optimiser that works and stops short of no bound. */
+/* Images with a good digest over bad words: each 8-byte word in turn becomes garbage.
+ * Either refused as corrupt, or an optimiser that works and stops short of no bound. */
 static void malicious(void **state)
 {
     static const uint64_t bad[] = {0, 1, 7, 0xffffffff, UINT64_MAX, (uint64_t)1 << 63,
@@ -162,8 +164,8 @@ static void malicious(void **state)
 
             memcpy(&old, b.data + at, 8);
             memcpy(b.data + at, &bad[k], 8);
-            assert_int_equal(digest_sha256(b.data, b.len - DIGEST_LEN,
-                                 b.data + b.len - DIGEST_LEN),
+            assert_int_equal(
+                digest_sha256(b.data, b.len - DIGEST_LEN, b.data + b.len - DIGEST_LEN),
                 BBT_OK);
             rc = cma_load(b.data, b.len, &d, NULL);
             assert_true(rc == BBT_CORRUPT || rc == BBT_OK);

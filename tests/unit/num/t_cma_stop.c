@@ -3,7 +3,8 @@
 #include "num/cma_state.h"
 
 /* Runs `f` until the optimiser stops; the reason. */
-static const char *reason(const struct cma_opts *o, double x0, test_fn *f, uint64_t limit)
+static const char *reason(
+    const struct cma_opts *o, double x0, test_fn *f, uint64_t limit)
 {
     struct cma *c = test_cma(o, x0);
     const char *why = "none";
@@ -36,7 +37,8 @@ static void reasons(void **state)
     cma_opts_init(&o, 4);
     only = o;
     only.tol = (struct cma_tol){0};
-    assert_string_equal(reason(&o, 1, steps, 50), "tolfun"); /* as pycma after a flat start */
+    assert_string_equal(
+        reason(&o, 1, steps, 50), "tolfun"); /* as pycma after a flat start */
     assert_string_equal(reason(&only, 1, steps, 200), "none");
     assert_string_equal(reason(&o, 1, plane, 2000), "tolfacupx");
     only.tol.flat = 1;
@@ -117,8 +119,8 @@ static void no_effect(void **state)
     cma_free(c);
 }
 
-/* A covariance that cannot be decomposed: the run ends with a reason, the object stays sound
- * and can be saved and loaded. */
+/* A covariance that cannot be decomposed: the run ends with a reason, the object stays
+ * sound and can be saved and loaded. */
 static void numeric(void **state)
 {
     double loss[8] = {1, 2, 3, 4, 5, 6, 7, 8};

@@ -1,6 +1,6 @@
-/* Step by step against two independent implementations: tools/golden_cma.py (numpy, from the
- * formulas) and pycma. Candidates are put, so neither their generator nor the signs of their
- * eigenvectors matter. Looks into the state: C has no getter. */
+/* Step by step against two independent implementations: tools/golden_cma.py (numpy,
+ * from the formulas) and pycma. Candidates are put, so neither their generator nor the
+ * signs of their eigenvectors matter. Looks into the state: C has no getter. */
 #include "cmatest.h"
 
 #include "num/cma_state.h"
@@ -54,8 +54,8 @@ static void check_c(const struct cma *c, double frobenius, double corner)
     near(c->cov[(n - 1) * n / 2], corner, 1e-7, "C's corner", c->now.generation);
 }
 
-static void numpy_case(FILE *f, const char *name, size_t dim, size_t lambda, int gens,
-    int active, int sep)
+static void numpy_case(
+    FILE *f, const char *name, size_t dim, size_t lambda, int gens, int active, int sep)
 {
     struct cma_opts o;
     struct cma *c;
@@ -73,7 +73,8 @@ static void numpy_case(FILE *f, const char *name, size_t dim, size_t lambda, int
         for (size_t i = 0; i < dim * lambda; i++)
             x[i] = cma_mean(c)[i % dim] + cma_sigma(c) * lcg(&seed);
         assert_int_equal(cma_put(c, x, NULL), BBT_OK);
-        (void)test_step(c, strcmp(name, "rosenbrock") == 0 ? test_rosenbrock : off_centre);
+        (void)test_step(
+            c, strcmp(name, "rosenbrock") == 0 ? test_rosenbrock : off_centre);
         assert_int_equal(fscanf(f, "%d", &at), 1);
         assert_int_equal(at, g);
         for (int i = 0; i < 8; i++)
@@ -121,8 +122,8 @@ static void read_row(FILE *f, size_t n, double *row)
         assert_int_equal(fscanf(f, "%lf", row + i), 1);
 }
 
-static void pycma_case(FILE *f, const char *name, size_t dim, size_t lambda, int gens,
-    int two_point)
+static void pycma_case(
+    FILE *f, const char *name, size_t dim, size_t lambda, int gens, int two_point)
 {
     double x[100], want[21];
     struct cma_opts o;
@@ -144,9 +145,8 @@ static void pycma_case(FILE *f, const char *name, size_t dim, size_t lambda, int
             read_row(f, dim, row);
             loss[k] = strcmp(name, "rosenbrock") == 0 ? test_rosenbrock(row, dim)
                       : !fixed                        ? off_centre(row, dim)
-                                                      : pow(row[0] - 1, 2) +
-                                                            10 * pow(row[1] + .5, 2) +
-                                                            100 * pow(row[2] - .25, 2);
+                               : pow(row[0] - 1, 2) + 10 * pow(row[1] + .5, 2) +
+                                     100 * pow(row[2] - .25, 2);
         }
         assert_int_equal(cma_put(c, x, NULL), BBT_OK);
         assert_int_equal(cma_tell(c, loss, NULL), BBT_OK);
@@ -173,8 +173,8 @@ static void against_pycma(void **state)
     int gens, two_point, cases = 0;
     (void)state;
 
-    while (fscanf(f, " case %31s %zu %zu %d %d", name, &dim, &lambda, &gens, &two_point) ==
-           5) {
+    while (fscanf(f, " case %31s %zu %zu %d %d", name, &dim, &lambda, &gens,
+               &two_point) == 5) {
         pycma_case(f, name, dim, lambda, gens, two_point);
         cases++;
     }

@@ -23,7 +23,8 @@ static double ce(const float *l, const int32_t *g, size_t rows, size_t labels)
     return v;
 }
 
-static double hinge(const float *l, const int32_t *g, size_t rows, size_t labels, double m)
+static double hinge(
+    const float *l, const int32_t *g, size_t rows, size_t labels, double m)
 {
     double v = NAN;
 

@@ -33,7 +33,8 @@ static void elements(void **state)
     for (int dist = PROJ_UNIFORM; dist <= PROJ_NORMAL; dist++) {
         struct proj p = make(ROWS, COLS, (enum proj_dist)dist);
         double sum = 0, squares = 0, top = 0, n = (double)ROWS * COLS;
-        double want = dist == PROJ_UNIFORM ? 1 / sqrt(3.0 * COLS) : 0.5 * 0.15 / (2 * sqrt(COLS));
+        double want =
+            dist == PROJ_UNIFORM ? 1 / sqrt(3.0 * COLS) : 0.5 * 0.15 / (2 * sqrt(COLS));
 
         for (size_t r = 0; r < ROWS; r++) {
             proj_row(&p, r, row);
@@ -129,7 +130,8 @@ static void laws(void **state)
         len += (z1[c] - z2[c]) * (z1[c] - z2[c]);
     for (int r = 0; r < ROWS; r++)
         out += pow((double)a[r] - (double)b[r], 2);
-    assert_true(fabs(sqrt(out / len) / (proj_std(&p) * sqrt(ROWS)) - 1) < 4 / sqrt(2 * ROWS));
+    assert_true(
+        fabs(sqrt(out / len) / (proj_std(&p) * sqrt(ROWS)) - 1) < 4 / sqrt(2 * ROWS));
     assert_int_equal(proj_apply(&p, z1, 0, p0, zero, NULL), BBT_OK);
 }
 

@@ -56,7 +56,8 @@ static void golden(void **state)
         double got = 0, tol = 0;
         float one;
 
-        if (sscanf(line, "%15s %lu %lu %lu %63s", kind, &seed, &stream, &index, value) != 5)
+        if (sscanf(line, "%15s %lu %lu %lu %63s", kind, &seed, &stream, &index,
+                value) != 5)
             continue;
         seen++;
         if (strcmp(kind, "u64") == 0) {
@@ -138,7 +139,8 @@ static void check_ks(double *v, long n, double (*cdf)(double))
     for (long i = 0; i < n; i++) {
         double p = cdf(v[i]);
 
-        worst = fmax(worst, fmax(p - (double)i / (double)n, (double)(i + 1) / (double)n - p));
+        worst = fmax(
+            worst, fmax(p - (double)i / (double)n, (double)(i + 1) / (double)n - p));
     }
     if (worst > critical("ks", n))
         fail_msg("Kolmogorov-Smirnov distance %g", worst);
@@ -190,7 +192,8 @@ static void moments(void **state)
     rng_fill_normal(12, 1, 0, N, b);
     for (size_t i = 0; i < N; i++)
         seed += a[i] * b[i];
-    assert_true(fabs(next) / root < 4 && fabs(stream) / root < 4 && fabs(seed) / root < 4);
+    assert_true(
+        fabs(next) / root < 4 && fabs(stream) / root < 4 && fabs(seed) / root < 4);
 }
 
 static void below_is_fair(void **state)

@@ -6,10 +6,10 @@
 #define SPEC_CONF_H
 
 #include "base/err.h"
+#include "base/json.h"
 #include "spec/problem.h"
 #include "spec/table.h"
 
-#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 

@@ -7,10 +7,10 @@
 #define SPEC_JOB_H
 
 #include "base/err.h"
+#include "base/json.h"
 #include "spec/problem.h"
 #include "spec/table.h"
 
-#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 

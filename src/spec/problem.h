@@ -25,6 +25,7 @@ struct spec_problems {
     bool nomem;   /* some were lost for want of memory */
 };
 
+/* An empty list, and its end. */
 void problem_init(struct spec_problems *p);
 void problem_fini(struct spec_problems *p); /* NULL is fine; empty again afterwards */
 

@@ -7,9 +7,9 @@
 #define SPEC_TABLE_H
 
 #include "base/buf.h"
+#include "base/json.h"
 #include "spec/problem.h"
 
-#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

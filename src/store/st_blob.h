@@ -20,6 +20,7 @@ BBT_NODISCARD enum bbt_rc store_blob_put(struct store *s, const char *sha256,
 BBT_NODISCARD enum bbt_rc store_blob_get(struct store *s, const char *sha256,
     void **ret, size_t *ret_len, struct bbt_err *err);
 
+/* Whether the content is there, without reading it. */
 BBT_NODISCARD enum bbt_rc store_blob_has(
     struct store *s, const char *sha256, bool *ret, struct bbt_err *err);
 

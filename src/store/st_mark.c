@@ -3,7 +3,8 @@
 #include "base/alloc.h"
 #include "store/db.h"
 
-enum bbt_rc store_mark_put(struct store *s, const struct rec_mark *m, struct bbt_err *err)
+enum bbt_rc store_mark_put(
+    struct store *s, const struct rec_mark *m, struct bbt_err *err)
 {
     struct query q;
 

@@ -1,0 +1,225 @@
+/* api_job.c -- jobs: list, look, pause, resume, cancel. */
+#include "api.h"
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "store/st_event.h"
+#include "store/st_job.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* ---- reads ---- */
+
+struct list_api {
+    struct api a;
+    struct store_filter f;
+    char name[REC_NAME_MAX];
+    struct rec_job *rows;
+    size_t n;
+};
+
+static void list_free(struct api *a)
+{
+    bbt_free(bbt_container(a, struct list_api, a)->rows);
+}
+
+static void run_list(struct port_call *c, struct port_db *db)
+{
+    struct list_api *l = bbt_container(c, struct list_api, a.call);
+
+    c->rc = store_job_list((struct store *)db, &l->f, &l->rows, &l->n, &c->err);
+}
+
+static void list_then(struct api *a)
+{
+    struct list_api *l = bbt_container(a, struct list_api, a);
+    json_t *items = json_array();
+
+    for (size_t i = 0; i < l->n; i++)
+        (void)json_array_append_new(items, api_view_job(a->d, &l->rows[i]));
+    a->json = json_pack("{s:s, s:s, s:o}", "apiVersion", "v1", "kind", "JobList", "items",
+        items);
+    if (a->json && l->n == l->f.limit) {
+        char next[32];
+
+        (void)snprintf(next, sizeof next, "%lld", (long long)l->rows[l->n - 1].id);
+        (void)json_object_set_new(a->json, "next", json_string(next));
+    }
+}
+
+void api_jobs_get(struct web_req *r, void *arg)
+{
+    const char *state = web_query(r, "state"), *name = web_query(r, "name");
+    struct list_api *l;
+    enum rec_state st = state ? rec_state_parse(state) : REC_STATE_NR;
+
+    if (state && st == REC_STATE_NR) {
+        api_problem(r, BBT_INVALID,
+            "state: queued, running, paused, completed, failed or cancelled");
+        return;
+    }
+    l = (struct list_api *)(void *)api_new(r, arg, sizeof *l);
+    if (!l)
+        return;
+    l->a.free = list_free;
+    l->a.then = list_then;
+    l->f.states = state ? 1u << st : 0;
+    if (name) {
+        (void)snprintf(l->name, sizeof l->name, "%s", name);
+        l->f.name = l->name;
+    }
+    l->f.after = api_number(r, "cursor", 0, 0, INT64_MAX);
+    l->f.limit = (size_t)api_number(r, "limit", 1000, 1, 10000);
+    l->f.newest_first = web_query(r, "newest") != NULL;
+    api_db(&l->a, run_list);
+}
+
+struct job_api {
+    struct api a;
+    struct rec_job job;
+    char *spec;
+    bool want_spec;
+    unsigned from;
+    enum rec_state to;
+    char reason[REC_REASON_MAX], detail[REC_DETAIL_MAX];
+    bool changed;
+};
+
+static void job_free(struct api *a)
+{
+    bbt_free(bbt_container(a, struct job_api, a)->spec);
+}
+
+static void run_get(struct port_call *c, struct port_db *db)
+{
+    struct job_api *j = bbt_container(c, struct job_api, a.call);
+
+    c->rc = store_job_get((struct store *)db, j->a.id, &j->job,
+        j->want_spec ? &j->spec : NULL, &c->err);
+    if (c->rc == BBT_OK && j->want_spec)
+        c->rc = json_parse(j->spec, strlen(j->spec), "spec", &j->a.json, &c->err);
+}
+
+static void get_then(struct api *a)
+{
+    struct job_api *j = bbt_container(a, struct job_api, a);
+
+    if (!j->want_spec)
+        a->json = api_view_job(a->d, &j->job);
+}
+
+static struct job_api *open_job(struct web_req *r, void *arg)
+{
+    int64_t id = api_id(r);
+    struct job_api *j = id ? (struct job_api *)(void *)api_new(r, arg, sizeof *j) : NULL;
+
+    if (!j)
+        return NULL;
+    j->a.id = id;
+    j->a.free = job_free;
+    j->a.then = get_then;
+    return j;
+}
+
+void api_job_get(struct web_req *r, void *arg)
+{
+    struct job_api *j = open_job(r, arg);
+
+    if (j)
+        api_db(&j->a, run_get);
+}
+
+void api_job_spec(struct web_req *r, void *arg)
+{
+    struct job_api *j = open_job(r, arg);
+
+    if (!j)
+        return;
+    j->want_spec = true;
+    api_db(&j->a, run_get);
+}
+
+/* ---- actions: the row changes first, durably; then the engine is told ---- */
+
+static void run_move(struct port_call *c, struct port_db *db)
+{
+    struct job_api *j = bbt_container(c, struct job_api, a.call);
+    struct store *s = (struct store *)db;
+    struct store_move m = {
+        j->a.id, j->from, j->to, j->reason, j->detail, clock_wall_us()};
+    struct rec_event e = {.job = j->a.id, .wall_us = m.wall_us};
+
+    c->rc = store_job_get(s, j->a.id, &j->job, NULL, &c->err);
+    if (c->rc != BBT_OK)
+        return;
+    if (j->job.state == j->to)
+        return; /* it is so already: done, nothing changed */
+    c->rc = store_job_state(s, &m, &c->err);
+    if (c->rc == BBT_CONFLICT)
+        c->rc = bbt_fail(&c->err, BBT_CONFLICT, "job %lld is %s", (long long)j->a.id,
+            rec_state_name(j->job.state));
+    if (c->rc != BBT_OK)
+        return;
+    j->changed = true;
+    (void)snprintf(e.kind, sizeof e.kind, "%s", rec_state_name(j->to));
+    (void)snprintf(e.text, sizeof e.text, "%s", j->detail);
+    c->rc = store_event_add(s, &e, NULL, &c->err);
+    if (c->rc == BBT_OK)
+        c->rc = store_job_get(s, j->a.id, &j->job, NULL, &c->err);
+}
+
+static void move_then(struct api *a)
+{
+    struct job_api *j = bbt_container(a, struct job_api, a);
+
+    if (j->changed) {
+        if (j->to == REC_QUEUED)
+            engine_poke(a->d->engine);
+        else
+            engine_halt(a->d->engine, a->id);
+        port_changed(a->id);
+    }
+    a->json = api_view_job(a->d, &j->job);
+    (void)json_object_set_new(a->json, "changed", json_boolean(j->changed));
+}
+
+static void move(struct web_req *r, void *arg, unsigned from, enum rec_state to,
+    const char *reason, const char *said)
+{
+    struct job_api *j = open_job(r, arg);
+    json_t *body;
+
+    if (!j)
+        return;
+    body = api_body(r);
+    if (!body) {
+        api_free(&j->a);
+        return;
+    }
+    j->a.then = move_then;
+    j->from = from;
+    j->to = to;
+    (void)snprintf(j->reason, sizeof j->reason, "%s", reason);
+    (void)snprintf(
+        j->detail, sizeof j->detail, "%s", json_get_str(body, "reason", said));
+    json_decref(body);
+    api_db(&j->a, run_move);
+}
+
+void api_job_pause(struct web_req *r, void *arg)
+{
+    move(r, arg, 1u << REC_QUEUED | 1u << REC_RUNNING, REC_PAUSED, "user",
+        "paused by the user");
+}
+
+void api_job_resume(struct web_req *r, void *arg)
+{
+    move(r, arg, 1u << REC_PAUSED, REC_QUEUED, "slots", "resumed by the user");
+}
+
+void api_job_cancel(struct web_req *r, void *arg)
+{
+    move(r, arg, 1u << REC_QUEUED | 1u << REC_RUNNING | 1u << REC_PAUSED, REC_CANCELLED,
+        "user", "cancelled by the user");
+}

@@ -1,0 +1,278 @@
+/* api_submit.c -- a new job: its spec is checked, its data is read and rendered once with the
+ * model's own tokenizer, and only what would run is taken.
+ *
+ *   body -> [store: blobs] -> [worker: build the task] -> [store: the row] -> 201 */
+#include "api.h"
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "engine/task.h"
+#include "loop/loop.h"
+#include "spec/job.h"
+#include "store/st_blob.h"
+#include "store/st_event.h"
+#include "store/st_job.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+enum submit_step { SUBMIT_BLOBS, SUBMIT_BUILD, SUBMIT_ROW };
+
+struct submit {
+    struct api a;
+    enum submit_step step;
+    bool dry; /* validate only */
+    struct job_spec *spec;
+    char *canonical;
+    char key[STORE_KEY_MAX + 1];
+    const struct conf_model *model;
+    void *bytes[3];
+    size_t len[3];
+    bool existed;
+    struct rec_job row;
+};
+
+static void submit_free(struct api *a)
+{
+    struct submit *s = bbt_container(a, struct submit, a);
+
+    job_spec_free(s->spec);
+    bbt_free(s->canonical);
+    for (size_t i = 0; i < 3; i++)
+        bbt_free(s->bytes[i]);
+}
+
+static void run_blobs(struct port_call *c, struct port_db *db)
+{
+    struct submit *s = bbt_container(c, struct submit, a.call);
+    const struct job_data *d[3] = {&s->spec->train, &s->spec->dev, &s->spec->test};
+    static const char *const names[3] = {"train", "dev", "test"};
+
+    for (size_t i = 0; i < 3 && c->rc == BBT_OK; i++) {
+        if (!d[i]->blob)
+            continue;
+        c->rc = store_blob_get(
+            (struct store *)db, d[i]->blob, &s->bytes[i], &s->len[i], &c->err);
+        if (c->rc == BBT_NOTFOUND)
+            c->rc = bbt_fail(&c->err, BBT_INVALID,
+                "data.%s: the file was not sent (PUT /v1/blobs/%s first)", names[i],
+                d[i]->blob);
+    }
+}
+
+static void run_build(struct port_call *c, struct port_db *db)
+{
+    struct submit *s = bbt_container(c, struct submit, a.call);
+    struct task *t = NULL;
+    struct task_input in = {
+        .spec = s->spec,
+        .tokenizer = s->model->tokenizer,
+        .batch_max = (size_t)s->model->batch,
+        .len_max = (size_t)s->model->max_length,
+        .train = {s->bytes[0], s->len[0]},
+        .dev = {s->bytes[1], s->len[1]},
+        .test = {s->bytes[2], s->len[2]},
+    };
+
+    (void)db;
+    c->rc = task_build(&in, &t, &c->err);
+    if (c->rc == BBT_OK)
+        s->a.json = json_pack("{s:s, s:s, s:b, s:I, s:I, s:I, s:I}", "apiVersion", "v1",
+            "kind", "Validation", "valid", 1, "train_examples", (json_int_t)t->train.n,
+            "dev_examples", (json_int_t)t->dev.n, "test_examples", (json_int_t)t->test.n,
+            "tokens_per_evaluation", (json_int_t)t->train.tokens);
+    task_free(t);
+}
+
+static void run_row(struct port_call *c, struct port_db *db)
+{
+    struct submit *s = bbt_container(c, struct submit, a.call);
+    struct rec_event e = {.wall_us = s->row.created_us, .kind = "queued"};
+
+    c->rc = store_job_add((struct store *)db, &s->row, s->canonical,
+        s->key[0] ? s->key : NULL, &s->a.id, &s->existed, &c->err);
+    if (c->rc != BBT_OK || s->existed)
+        return;
+    e.job = s->a.id;
+    (void)snprintf(e.text, sizeof e.text, "submitted as \"%.200s\"", s->row.name);
+    c->rc = store_event_add((struct store *)db, &e, NULL, &c->err);
+}
+
+static void fill_row(struct submit *s)
+{
+    s->row = (struct rec_job){
+        .priority = s->spec->priority,
+        .created_us = clock_wall_us(),
+        .generations_max = job_spec_generations_max(s->spec),
+        .evaluations_max = job_spec_evaluations_max(s->spec),
+        .best_dev = NAN,
+        .last_loss = NAN,
+    };
+    (void)snprintf(s->row.name, sizeof s->row.name, "%s", s->spec->name);
+}
+
+static void answer(struct submit *s)
+{
+    char where[48];
+
+    json_decref(s->a.json);
+    s->a.json = json_pack("{s:s, s:s, s:I, s:s, s:b}", "apiVersion", "v1", "kind", "Job",
+        "id", (json_int_t)s->a.id, "name", s->row.name, "existed", (int)s->existed);
+    s->a.status = s->existed ? 200 : 201;
+    (void)snprintf(where, sizeof where, "/v1/jobs/%lld", (long long)s->a.id);
+    web_reply_header(s->a.r, "Location", where);
+    port_changed(s->a.id);
+    engine_poke(s->a.d->engine);
+    api_json(&s->a);
+}
+
+static void submit_step(struct op *op)
+{
+    struct submit *s = bbt_container(op, struct submit, a.op);
+
+    if (!s->a.call.done)
+        return;
+    if (s->a.call.rc != BBT_OK) {
+        if (s->a.call.rc == BBT_NOTFOUND)
+            s->a.call.rc = BBT_INVALID;
+        api_fail(&s->a, s->a.call.rc, &s->a.call.err);
+        return;
+    }
+    switch (s->step) {
+    case SUBMIT_BLOBS:
+        s->step = SUBMIT_BUILD;
+        s->a.call = (struct port_call){.run = run_build, .wake = &s->a.op};
+        port_work_run(&s->a.call);
+        return;
+    case SUBMIT_BUILD:
+        if (s->dry) {
+            api_json(&s->a);
+            return;
+        }
+        s->step = SUBMIT_ROW;
+        fill_row(s);
+        s->a.call = (struct port_call){.run = run_row, .wake = &s->a.op};
+        port_db_run(&s->a.call);
+        return;
+    case SUBMIT_ROW:
+        answer(s);
+        return;
+    }
+}
+
+/* All problems at once, each with the JSON pointer that the client turns into a line. */
+static void reply_problems(
+    struct web_req *r, const struct spec_problems *p, const struct bbt_err *err)
+{
+    json_t *list = json_array(), *extra;
+    char *text;
+
+    for (size_t i = 0; list && i < p->nr; i++)
+        (void)json_array_append_new(list,
+            json_pack("{s:s, s:b, s:s, s:s}", "pointer", p->item[i].pointer, "of_key",
+                (int)p->item[i].of_key, "message", p->item[i].message, "fix",
+                p->item[i].fix));
+    extra = json_pack("{s:o}", "errors", list);
+    text = extra ? json_print(extra) : NULL;
+    web_problem(r, 422, "spec", "The job file is not valid", err->msg, text);
+    bbt_free(text);
+    json_decref(extra);
+}
+
+static struct job_spec *parse(struct web_req *r, char **ret_canonical)
+{
+    struct spec_problems problems;
+    struct job_spec *spec = NULL;
+    struct bbt_err err = {0};
+    json_t *body = api_body(r), *canon = NULL;
+    enum bbt_rc rc;
+
+    if (!body)
+        return NULL;
+    problem_init(&problems);
+    rc = job_spec_parse(body, JOB_WIRE, &spec, &problems, &err);
+    if (rc != BBT_OK && problems.nr > 0)
+        reply_problems(r, &problems, &err);
+    else if (rc != BBT_OK)
+        api_problem(r, rc, err.msg);
+    problem_fini(&problems);
+    json_decref(body);
+    if (rc != BBT_OK)
+        return NULL;
+    canon = job_spec_print(spec);
+    *ret_canonical = canon ? json_print(canon) : NULL;
+    json_decref(canon);
+    if (*ret_canonical)
+        return spec;
+    job_spec_free(spec);
+    api_problem(r, BBT_NOMEM, "no memory for the job file");
+    return NULL;
+}
+
+/* The provider and model that the job names must be in the configuration. */
+static const struct conf_model *find_model(
+    struct web_req *r, struct daemon *d, const struct job_spec *spec)
+{
+    const struct conf_provider *p = conf_provider(d->conf, spec->provider);
+    const struct conf_model *m = p ? conf_model(p, spec->model) : NULL;
+    char *text;
+
+    if (m)
+        return m;
+    text = bbt_asprintf(p ? "model: provider \"%s\" has no model \"%s\" in the daemon's "
+                            "configuration"
+                          : "provider: the daemon's configuration has no provider \"%s\"",
+        spec->provider, spec->model);
+    api_problem(r, BBT_INVALID, text ? text : "no such provider or model");
+    bbt_free(text);
+    return NULL;
+}
+
+static void submit(struct web_req *r, struct daemon *d, bool dry)
+{
+    const char *key = web_header(r, "Idempotency-Key");
+    const struct conf_model *model;
+    struct job_spec *spec;
+    struct submit *s;
+    char *canonical = NULL;
+
+    if (d->draining && !dry) {
+        api_problem(r, BBT_CANCELED, "the daemon is stopping; submit again when it is back");
+        return;
+    }
+    if (key && (strlen(key) > STORE_KEY_MAX || !*key)) {
+        api_problem(r, BBT_INVALID, "Idempotency-Key: 1 to 128 bytes");
+        return;
+    }
+    spec = parse(r, &canonical);
+    if (!spec)
+        return;
+    model = find_model(r, d, spec);
+    s = model ? (struct submit *)(void *)api_new(r, d, sizeof *s) : NULL;
+    if (!s) {
+        job_spec_free(spec);
+        bbt_free(canonical);
+        return;
+    }
+    s->a.free = submit_free;
+    s->spec = spec;
+    s->canonical = canonical;
+    s->model = model;
+    s->dry = dry;
+    if (key)
+        (void)snprintf(s->key, sizeof s->key, "%s", key);
+    op_init(&s->a.op, loop_turnq(d->loop), submit_step);
+    s->a.call = (struct port_call){.run = run_blobs, .wake = &s->a.op};
+    port_db_run(&s->a.call);
+}
+
+void api_jobs_post(struct web_req *r, void *arg)
+{
+    submit(r, arg, web_query(r, "dry_run") != NULL);
+}
+
+void api_jobs_validate(struct web_req *r, void *arg)
+{
+    submit(r, arg, true);
+}

@@ -1,0 +1,76 @@
+/* api_view.c -- records as the JSON that people's scripts read. Field names are a promise. */
+#include "api.h"
+
+#include "base/clock.h"
+
+#include <math.h>
+
+json_t *api_time(int64_t wall_us)
+{
+    char text[32];
+
+    if (wall_us <= 0)
+        return json_null();
+    clock_rfc3339(wall_us, text, sizeof text);
+    return json_string(text);
+}
+
+json_t *api_real(double v)
+{
+    return isfinite(v) ? json_real(v) : json_null();
+}
+
+json_t *api_view_usage(const struct rec_usage *u)
+{
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f}", "generations",
+        (json_int_t)u->generations, "evaluations", (json_int_t)u->evaluations, "examples",
+        (json_int_t)u->examples, "requests", (json_int_t)u->requests, "repeated",
+        (json_int_t)u->repeated, "failures", (json_int_t)u->failures, "tokens_in",
+        (json_int_t)u->tokens_in, "tokens_out", (json_int_t)u->tokens_out, "seconds",
+        (double)u->active_us / 1e6);
+}
+
+static json_t *view_live(const struct engine_live *l)
+{
+    return json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:f}", "step", l->progress.step,
+        "why", l->why, "trouble", l->trouble, "generation", (json_int_t)l->progress.gen,
+        "answered", (json_int_t)l->progress.answered, "needed",
+        (json_int_t)l->progress.needed, "in_flight", (json_int_t)l->progress.in_flight,
+        "wait_seconds", (double)l->wait_us / 1e6);
+}
+
+/* A running job's reason is what the engine sees now, not what the row said at its start. */
+json_t *api_view_job(struct daemon *d, const struct rec_job *j)
+{
+    struct engine_live live;
+    bool has = j->state == REC_RUNNING && engine_live(d->engine, j->id, &live);
+    json_t *v = json_pack(
+        "{s:s, s:s, s:I, s:s, s:s, s:s, s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:{s:I, s:I}, "
+        "s:o, s:o}",
+        "apiVersion", "v1", "kind", "Job", "id", (json_int_t)j->id, "name", j->name, "state",
+        rec_state_name(j->state), "reason", has ? live.why : j->reason, "detail", j->detail,
+        "priority", (json_int_t)j->priority, "created", api_time(j->created_us), "started",
+        api_time(j->started_us), "ended", api_time(j->ended_us), "updated",
+        api_time(j->updated_us), "usage", api_view_usage(&j->usage), "plan", "generations",
+        (json_int_t)j->generations_max, "evaluations", (json_int_t)j->evaluations_max,
+        "best_dev", api_real(j->best_dev), "last_loss", api_real(j->last_loss));
+
+    if (v && has)
+        (void)json_object_set_new(v, "live", view_live(&live));
+    return v;
+}
+
+json_t *api_view_event(const struct rec_event *e)
+{
+    return json_pack("{s:I, s:I, s:o, s:s, s:s}", "id", (json_int_t)e->id, "job",
+        (json_int_t)e->job, "time", api_time(e->wall_us), "kind", e->kind, "text", e->text);
+}
+
+json_t *api_view_gen(const struct rec_gen *g)
+{
+    return json_pack("{s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "generation",
+        (json_int_t)g->gen, "evaluations", (json_int_t)g->evaluations, "loss_best",
+        api_real(g->loss_best), "loss_mean", api_real(g->loss_mean), "sigma",
+        api_real(g->sigma), "dev", api_real(g->dev), "dev_loss", api_real(g->dev_loss),
+        "time", api_time(g->wall_us));
+}

@@ -16,6 +16,7 @@ struct forward_room {
     size_t floats;
 };
 
+/* Frees what the room grew to; a zeroed one is fine, and it may be used again. */
 void forward_room_fini(struct forward_room *room);
 
 /* Logits of the rows from..to-1 of a checked query, to out + (row - from) x q->out_cols.

@@ -2,9 +2,8 @@
 #ifndef LMSERVER_META_H
 #define LMSERVER_META_H
 
+#include "base/json.h"
 #include "lmconf.h"
-
-#include <jansson.h>
 
 /* Each gives a new JSON document, NULL without memory. -1 in a shape: any size. */
 json_t *meta_server(void);

@@ -25,6 +25,7 @@ struct split_rooms {
     unsigned nr; /* free ones */
 };
 
+/* An empty pool of rooms, and its end; no split may be under way then. */
 void split_rooms_init(struct split_rooms *rooms);
 void split_rooms_fini(struct split_rooms *rooms);
 
@@ -54,6 +55,7 @@ struct split {
 BBT_NODISCARD enum bbt_rc split_start(struct split *s, struct work_pool *pool,
     unsigned threads, struct op *wake, struct bbt_err *err);
 
+/* All parts are back: the results may be read, the memory freed. */
 bool split_done(const struct split *s);
 
 /* After split_done(): the first part's failure, or BBT_OK. */

@@ -31,8 +31,10 @@ HOMES = [
     ({"time", "gettimeofday", "clock_gettime", "clock", "ftime"},
      ("src/base/clock.c",), "base/clock.h"),
     ({"uv_hrtime", "uv_now", "uv_update_time"}, ("src/loop/",), "time as an argument"),
-    ({"rand", "srand", "random", "srandom", "drand48", "rand_r", "getrandom", "arc4random",
-      "getentropy"}, ("src/num/",), "num's counter-based generator"),
+    ({"rand", "srand", "random", "srandom", "drand48", "rand_r", "arc4random"}, ("src/num/",),
+     "num's counter-based generator"),
+    ({"getrandom", "getentropy"}, ("daemon/ports.c",),
+     "port_jitter: the one number that need not repeat"),
     ({"printf", "puts", "putchar", "vprintf"}, ("daemon/", "ctl/", "lmserver/"),
      "a returned error; the edge prints"),
     ({"exit", "_exit", "quick_exit"}, ("daemon/", "ctl/", "lmserver/"),
@@ -184,7 +186,7 @@ def told_above(lines, at, ends):
             up = at - 3
             while up > 0 and "/*" not in lines[up]:
                 up -= 1
-            return "----" in lines[up]
+            return "---" in lines[up]
         else:
             return False
     return False

@@ -36,6 +36,7 @@ void engine_halt(struct engine *e, int64_t job);
 void engine_stop(struct engine *e, struct op *idle, bool hard);
 bool engine_idle(const struct engine *e);
 
+/* Jobs in work, and requests on the wire, at this moment. */
 size_t engine_running(const struct engine *e);
 size_t engine_in_flight(const struct engine *e);
 

@@ -64,6 +64,7 @@ void query_fini(struct query *c);
 /* For the endpoint: it is this call's turn. */
 void query_grant(struct query *c);
 
+/* Lower-case name; "unknown" outside the enum. */
 const char *query_state_name(enum query_state s);
 
 #endif

@@ -3,10 +3,9 @@
 #define ENGINE_SCORE_H
 
 #include "base/err.h"
+#include "base/json.h"
 #include "base/record.h"
 #include "engine/task.h"
-
-#include <jansson.h>
 
 /* The job's metric of `logit` (set->n x labels) on a labelled set. BBT_INVALID where a
  * number is not finite; BBT_NOMEM. */

@@ -46,6 +46,7 @@ enum tune_state {
     TUNE_STATE_NR
 };
 
+/* Lower-case name of the step, as `bbtctl show` prints it. */
 const char *tune_state_name(enum tune_state s);
 
 struct tune_blobs {

@@ -20,6 +20,7 @@ struct lane_opts {
     void *arg;
 };
 
+/* Starts the thread. `opts` is copied. BBT_NOMEM, BBT_IO (no thread to be had). */
 BBT_NODISCARD enum bbt_rc lane_new(struct loop *l, const struct lane_opts *opts,
     struct lane **ret, struct bbt_err *err);
 
@@ -29,6 +30,7 @@ void lane_free(struct lane *n);
 /* As work_submit(); strictly first in, first run. */
 void lane_submit(struct lane *n, struct work *w);
 
+/* Items submitted whose `done` has not been told yet. */
 size_t lane_pending(const struct lane *n);
 
 #endif

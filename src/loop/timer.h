@@ -23,6 +23,7 @@ struct loop_timer {
     bool running;
 };
 
+/* A stopped timer that will wake `wake`. */
 void timer_init(struct loop_timer *t, struct loop *l, struct op *wake);
 
 /* Fires once, `after_us` from the loop's time (or at `due_us` of it), in a later turn even

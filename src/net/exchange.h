@@ -41,6 +41,7 @@ void exchange_close(struct exchange *x);
 /* The meaning of curl's result; the sentence where it is not BBT_OK. */
 enum bbt_rc exchange_result(struct exchange *x, CURLcode code, struct bbt_err *err);
 
+/* HTTP status of the answer; 0 before there is one. */
 unsigned exchange_status(struct exchange *x);
 
 /* Value of the last header of that name in a head as above; NULL where absent. */

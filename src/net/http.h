@@ -72,6 +72,7 @@ BBT_NODISCARD enum bbt_rc http_client_new(struct loop *l, const struct http_opts
 /* Requests still running end with BBT_CANCELED (done and woken). NULL is fine. */
 void http_client_free(struct http_client *c);
 
+/* Requests that have begun and are not done. */
 size_t http_client_running(const struct http_client *c);
 
 /* Sets every fact to "not yet"; for a fresh request (its memory zeroed or its last use

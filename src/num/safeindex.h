@@ -5,8 +5,7 @@
 #define NUM_SAFEINDEX_H
 
 #include "base/err.h"
-
-#include <jansson.h>
+#include "base/json.h"
 
 /* The distinct files of the index' "weight_map": a new object, file name -> number from 0 in
  * the order of first mention. A name that could leave the folder is BBT_INVALID. `name` is

@@ -9,8 +9,8 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/json.h"
 
-#include <jansson.h>
 #include <stddef.h>
 #include <stdint.h>
 

@@ -7,8 +7,8 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/json.h"
 
-#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -68,6 +68,7 @@ struct prov_embed {
     double mean, std;
 };
 
+/* Frees the rows; a zeroed one is fine. */
 void prov_embed_fini(struct prov_embed *e);
 
 /* ---- HTTP, as plain values ---- */

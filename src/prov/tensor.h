@@ -11,6 +11,7 @@ size_t tensor_size(enum prov_type t);
 const char *tensor_type_name(enum prov_type t);
 enum prov_type tensor_type_parse(const char *name);
 
+/* One of the two kinds of integers. */
 bool tensor_is_int(enum prov_type t);
 
 /* Writes `n` copies of a whole number of type t (an integer type); returns the end. */

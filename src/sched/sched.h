@@ -69,6 +69,7 @@ enum sched_outcome {
     SCHED_NEUTRAL    /* says nothing about the endpoint: canceled, refused for its content */
 };
 
+/* An empty lane that lets `limit` requests run at once. */
 void sched_lane_init(struct sched_lane *lane, size_t limit);
 /* A new limit from a reloaded configuration; requests above it are not called back. */
 void sched_lane_limit(struct sched_lane *lane, size_t limit);

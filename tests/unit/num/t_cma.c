@@ -116,6 +116,33 @@ static void permutation(void **state)
     cma_free(b);
 }
 
+/* Equal losses keep the order of their rows. */
+static void ties(void **state)
+{
+    static const double tied[6] = {2, 1, 1, 1, 2, 3},
+                        apart[6] = {2, 1, 1.1, 1.2, 2.1, 3};
+    static const double other[6] = {2, 1.1, 1, 1.2, 2.1, 3};
+    struct cma_opts o;
+    struct cma *c[3];
+    (void)state;
+
+    cma_opts_init(&o, 3);
+    o.popsize = 6;
+    for (int i = 0; i < 3; i++) {
+        c[i] = test_cma(&o, 1);
+        assert_int_equal(cma_tell(c[i],
+                             i == 0   ? tied
+                             : i == 1 ? apart
+                                      : other,
+                             NULL),
+            BBT_OK);
+    }
+    test_same_mean(c[0], c[1]);
+    assert_memory_not_equal(cma_mean(c[0]), cma_mean(c[2]), 3 * sizeof(double));
+    for (int i = 0; i < 3; i++)
+        cma_free(c[i]);
+}
+
 static double moved(const double *x, size_t n)
 {
     double y[16];
@@ -392,6 +419,7 @@ int main(void)
         cmocka_unit_test(ask),
         cmocka_unit_test(monotone_transform),
         cmocka_unit_test(permutation),
+        cmocka_unit_test(ties),
         cmocka_unit_test(scaling),
         cmocka_unit_test(translation),
         cmocka_unit_test(bound),

@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/digest.h"
+#include "num/cma_state.h"
 
 /* Image of `c`; the caller frees ->data by buf_fini(). */
 static struct bbt_buf save(const struct cma *c)
@@ -186,6 +187,26 @@ static void malicious(void **state)
     cma_free(c);
 }
 
+/* As many pending updates as there is room for would overflow with the next tell. */
+static void no_room_to_go_on(void **state)
+{
+    struct cma_opts o;
+    struct cma *c, *d = NULL;
+    struct bbt_buf b;
+    (void)state;
+
+    cma_opts_init(&o, 150);
+    c = test_cma(&o, 1);
+    (void)test_step(c, test_sphere);
+    assert_true(c->now.pend_nr > 0 && c->now.pend_nr < c->pend_max);
+    c->now.generation = 1000;
+    c->now.pend_nr = c->pend_max;
+    b = save(c);
+    assert_int_equal(cma_load(b.data, b.len, &d, NULL), BBT_CORRUPT);
+    buf_fini(&b);
+    cma_free(c);
+}
+
 static void no_memory(void **state)
 {
     struct cma *c = some(), *d = NULL;
@@ -240,6 +261,7 @@ int main(void)
         cmocka_unit_test(options),
         cmocka_unit_test(corrupt),
         cmocka_unit_test(malicious),
+        cmocka_unit_test(no_room_to_go_on),
         cmocka_unit_test(no_memory),
         cmocka_unit_test(digest),
     };

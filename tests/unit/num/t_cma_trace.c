@@ -113,7 +113,7 @@ static void against_numpy(void **state)
     }
     assert_true(feof(f));
     (void)fclose(f);
-    assert_int_equal(cases, 6);
+    assert_int_equal(cases, 7);
 }
 
 static void read_row(FILE *f, size_t n, double *row)

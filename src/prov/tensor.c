@@ -89,7 +89,7 @@ static uint16_t fp16_of(float v)
     if (a >= 65520)
         return (uint16_t)(sign | 0x7c00);
     (void)frexp(a, &e); /* a = f * 2^e, 0.5 <= f < 1 */
-    if (e < -13)
+    if (e < -13 || a == 0)
         e = -13;
     units = lrint(ldexp(a, 11 - e)); /* 11 significant bits */
     /* A carry out of the mantissa runs into the exponent, as it should. */

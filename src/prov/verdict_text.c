@@ -157,11 +157,17 @@ static bool list_text(const json_t *list, char *out, size_t room)
 
     if (!msg)
         return false;
-    json_array_foreach (place, i, v)
-        if (json_is_string(v) && at < text + 400)
-            at += snprintf(at, 100, "%.90s%s", json_string_value(v),
-                i + 1 < json_array_size(place) ? "." : ": ");
-    (void)snprintf(at, (size_t)(text + sizeof text - at), "%s", msg);
+    json_array_foreach (place, i, v) {
+        if (at > text + 400)
+            break;
+        if (json_is_string(v))
+            at += snprintf(at, 100, "%s%.90s", at > text ? "." : "", json_string_value(v));
+        else if (json_is_integer(v))
+            at += snprintf(at, 100, "%s%lld", at > text ? "." : "",
+                (long long)json_integer_value(v));
+    }
+    (void)snprintf(
+        at, (size_t)(text + sizeof text - at), "%s%s", at > text ? ": " : "", msg);
     clean_str(text, out, room);
     return true;
 }

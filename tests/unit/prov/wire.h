@@ -1,0 +1,144 @@
+/* wire.h -- golden HTTP messages for the tests of src/prov: start line, headers, body. */
+#ifndef TEST_PROV_WIRE_H
+#define TEST_PROV_WIRE_H
+
+#include "unit.h"
+
+#include "base/alloc.h"
+#include "base/file.h"
+#include "prov/prov.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+struct wire {
+    struct bbt_buf file;
+    char *start; /* start line */
+    struct {
+        char *name, *value;
+    } header[8];
+    size_t headers;
+    uint8_t *body;
+    size_t len;
+};
+
+static inline const char *wire_header(const void *arg, const char *name)
+{
+    const struct wire *w = arg;
+
+    for (size_t i = 0; i < w->headers; i++)
+        if (!strcasecmp(w->header[i].name, name))
+            return w->header[i].value;
+    return NULL;
+}
+
+/* Splits the bytes in w->file. */
+static inline void wire_split(struct wire *w)
+{
+    char *p = (char *)w->file.data, *end;
+
+    w->start = p;
+    w->headers = 0;
+    for (;;) {
+        end = strstr(p, "\r\n");
+        assert_non_null(end);
+        *end = '\0';
+        if (p == end)
+            break;
+        if (p != w->start) {
+            w->header[w->headers].name = p;
+            p = strchr(p, ':');
+            assert_non_null(p);
+            *p = '\0';
+            w->header[w->headers++].value = p + 2;
+        }
+        p = end + 2;
+    }
+    w->body = (uint8_t *)end + 2;
+    w->len = w->file.len - (size_t)(w->body - w->file.data);
+}
+
+static inline void wire_load(struct wire *w, const char *name)
+{
+    const char *root = getenv("BBT_TESTS");
+    char *path = bbt_asprintf("%s/golden/prov/%s.http", root ? root : "tests", name);
+    struct bbt_err err = {0};
+
+    memset(w, 0, sizeof *w);
+    buf_init(&w->file, 1u << 20);
+    if (file_read(path, &w->file, &err) != BBT_OK)
+        fail_msg("%s", err.msg);
+    wire_split(w);
+    bbt_free(path);
+}
+
+static inline void wire_fini(struct wire *w)
+{
+    buf_fini(&w->file);
+}
+
+static inline struct prov_reply wire_reply(const struct wire *w)
+{
+    return (struct prov_reply){.status = atoi(w->start + strlen("HTTP/1.1 ")),
+        .header = wire_header,
+        .arg = w,
+        .body = w->body,
+        .len = w->len};
+}
+
+/* ---- the golden files' question ---- */
+
+#define WIRE_B 2
+#define WIRE_L 8
+#define WIRE_P 3
+#define WIRE_H 4
+#define WIRE_C 3
+
+static const int32_t wire_ids[WIRE_B * WIRE_L] = {
+    2, 5, 6, 7, 11, 4, 12, 3, 2, 5, 6, 7, 4, 3, -7, -7}; /* -7: must not be sent */
+static const int32_t wire_len[WIRE_B] = {8, 6};
+static const int32_t wire_mask[WIRE_B] = {5, 4};
+static const int32_t wire_label[WIRE_C] = {9, 30, 1};
+static const struct prov_batch wire_batch = {
+    .rows = WIRE_B, .cols = WIRE_L, .ids = wire_ids, .len = wire_len, .mask_pos = wire_mask};
+
+/* `prompt` holds WIRE_P x WIRE_H. */
+static inline struct prov_ask wire_ask(float *prompt)
+{
+    for (int i = 0; i < WIRE_P * WIRE_H; i++)
+        prompt[i] = (float)((i * 7) % 11 - 5) / 8;
+    return (struct prov_ask){.batch = &wire_batch,
+        .prompt = prompt,
+        .prompt_rows = WIRE_P,
+        .hidden = WIRE_H,
+        .label_ids = wire_label,
+        .labels = WIRE_C};
+}
+
+/* A model as the start-up probe would leave it: INT64 ids and mask, one prompt per row,
+ * mask position [B,1], no label ids, binary. */
+static inline struct prov_model wire_model(void)
+{
+    struct prov_model m;
+
+    prov_model_init(&m);
+    memcpy(m.name, "m", 2);
+    memcpy(m.tensor.input_ids, "input_ids", 10);
+    memcpy(m.tensor.attention_mask, "attention_mask", 15);
+    memcpy(m.tensor.prompt_embedding, "prompt_embedding", 17);
+    memcpy(m.tensor.mask_pos, "mask_pos", 9);
+    memcpy(m.tensor.label_ids, "label_ids", 10);
+    memcpy(m.tensor.logits, "logits", 7);
+    m.own_params = false;
+    m.probed = m.use_binary = true;
+    m.type_ids = m.type_mask = m.type_mask_pos = PROV_INT64;
+    m.type_prompt = m.type_logits = PROV_FP32;
+    m.rank_mask_pos = 2;
+    m.prompt_wire = PROV_PROMPT_ROW;
+    m.hidden = WIRE_H;
+    return m;
+}
+
+#endif

@@ -11,8 +11,8 @@
 void blas_threads(int n);
 int blas_threads_now(void);
 
-/* "OpenBLAS 0.3.21 ... Haswell, 1 thread": library, kernel, threads; for provenance.
- * Returns a pointer to a static buffer that blas_threads() rewrites. */
+/* "OpenBLAS 0.3.21 ... kernel Haswell, 1 thread": library, kernel, threads; for
+ * provenance. A static buffer that the next call writes again: one thread at a time. */
 const char *blas_name(void);
 
 #endif

@@ -210,21 +210,24 @@ def cases(name, c, model, seed):
     g = torch.Generator().manual_seed(seed)
     h = c["hidden_size"]
     ids, keep, mask_pos = batch(c, 3, 16, g)
-    asks = [("none", "add", "hidden", 0)]
+    holes = keep.clone()  # tokens in the middle that do not count
+    holes[:, 2:4] = 0
+    asks = [("none", "add", "hidden", 0), ("holes", "prepend", "embedding", 2)]
     asks += [(s, m, a, n) for s, n in (("shared", 4), ("row", 3)) for m in ("add", "prepend")
              for a in ("hidden", "embedding")]
     for sets, compose, at, n in asks:
         prompt = None
         if n:
-            prompt = torch.randn(1 if sets == "shared" else 3, n, h, generator=g)
+            prompt = torch.randn(3 if sets == "row" else 1, n, h, generator=g)
             prompt = (prompt * 100).round() / 100  # short in the file, exact in fp32 below
         full = (None if prompt is None else
                 prompt.float().expand(3, n, h).to(torch.float64))
-        out = model.logits(ids, keep, mask_pos, full, compose, at)
+        mask = holes if sets == "holes" else keep
+        out = model.logits(ids, mask, mask_pos, full, compose, at)
         yield {"model": name, "compose": compose, "prompt_at": at,
                "prompt_rows": n, "prompt_sets": 0 if prompt is None else len(prompt),
                "rows": 3, "cols": 16, "input_ids": ids.flatten().tolist(),
-               "attention_mask": keep.flatten().tolist(), "mask_pos": mask_pos.tolist(),
+               "attention_mask": mask.flatten().tolist(), "mask_pos": mask_pos.tolist(),
                "prompt": [] if prompt is None else
                [round(float(v), 2) for v in prompt.flatten()],
                "logits": [round(float(v), 6) for v in out.flatten()]}

@@ -1,6 +1,7 @@
 #include "cmatest.h"
 
 #include "base/alloc.h"
+#include "num/blas.h"
 #include "num/rng.h"
 
 /* Fixed steps in three dimensions; numbers printed by pycma 4.4.0. */
@@ -431,5 +432,6 @@ int main(void)
         cmocka_unit_test(huge),
     };
 
+    blas_threads(1); /* small products: a second thread would only wait */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

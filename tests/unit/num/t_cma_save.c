@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/digest.h"
+#include "num/blas.h"
 #include "num/cma_state.h"
 
 /* Image of `c`; the caller frees ->data by buf_fini(). */
@@ -266,5 +267,6 @@ int main(void)
         cmocka_unit_test(digest),
     };
 
+    blas_threads(1); /* small products: a second thread would only wait */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,6 +3,7 @@
  * signs of their eigenvectors matter. Looks into the state: C has no getter. */
 #include "cmatest.h"
 
+#include "num/blas.h"
 #include "num/cma_state.h"
 
 static void near(double got, double want, double tol, const char *what, uint64_t gen)
@@ -190,5 +191,6 @@ int main(void)
         cmocka_unit_test(against_pycma),
     };
 
+    blas_threads(1); /* small products: a second thread would only wait */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

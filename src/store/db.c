@@ -246,6 +246,29 @@ enum bbt_rc db_exec(struct store *s, const char *sql, struct bbt_err *err)
     return code == SQLITE_OK ? BBT_OK : db_fail(s, code, err);
 }
 
+/* Literals that more than one place runs: a statement is found by its address. */
+static const char sql_begin[] = "BEGIN IMMEDIATE";
+static const char sql_commit[] = "COMMIT";
+static const char sql_rollback[] = "ROLLBACK";
+static const char sql_enter[] = "SAVEPOINT one";
+static const char sql_release[] = "RELEASE one";
+static const char sql_back[] = "ROLLBACK TO one";
+
+enum bbt_rc db_warm(struct store *s, struct bbt_err *err)
+{
+    static const char *const all[] = {
+        sql_begin, sql_commit, sql_rollback, sql_enter, sql_release, sql_back};
+
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        sqlite3_stmt *st;
+        int code = prepare(s, all[i], &st);
+
+        if (code != SQLITE_OK)
+            return db_fail(s, code, err);
+    }
+    return BBT_OK;
+}
+
 static enum bbt_rc run_plain(struct store *s, const char *sql, struct bbt_err *err)
 {
     struct query q;
@@ -254,27 +277,46 @@ static enum bbt_rc run_plain(struct store *s, const char *sql, struct bbt_err *e
     return db_done(&q, err);
 }
 
+enum bbt_rc db_begin(struct store *s, struct bbt_err *err)
+{
+    enum bbt_rc rc = run_plain(s, sql_begin, err);
+
+    if (rc != BBT_OK)
+        db_undo(s); /* it may have begun and failed after that */
+    return rc;
+}
+
+enum bbt_rc db_commit(struct store *s, struct bbt_err *err)
+{
+    enum bbt_rc rc = run_plain(s, sql_commit, err);
+
+    if (rc != BBT_OK)
+        db_undo(s);
+    return rc;
+}
+
 /* Outside a group the savepoint is the transaction, and its release the commit. */
 enum bbt_rc db_enter(struct store *s, struct bbt_err *err)
 {
-    static const char sql[] = "SAVEPOINT one";
+    enum bbt_rc rc = run_plain(s, sql_enter, err);
 
-    return run_plain(s, sql, err);
+    if (rc != BBT_OK && s->depth == 0)
+        db_undo(s);
+    return rc;
 }
 
 enum bbt_rc db_leave(struct store *s, enum bbt_rc rc, struct bbt_err *err)
 {
-    static const char undo[] = "ROLLBACK TO one", release[] = "RELEASE one";
-
     if (rc == BBT_OK) {
-        rc = run_plain(s, release, err);
+        rc = run_plain(s, sql_release, err);
         if (rc == BBT_OK)
             return rc;
     }
     if (s->lost != BBT_OK || sqlite3_get_autocommit(s->db))
         return rc; /* SQLite has undone everything */
     /* An undo that fails for want of memory must not let half a call be committed. */
-    if (run_plain(s, undo, NULL) != BBT_OK || run_plain(s, release, NULL) != BBT_OK) {
+    if (run_plain(s, sql_back, NULL) != BBT_OK ||
+        run_plain(s, sql_release, NULL) != BBT_OK) {
         db_undo(s);
         if (s->depth > 0)
             s->lost = rc;
@@ -284,8 +326,12 @@ enum bbt_rc db_leave(struct store *s, enum bbt_rc rc, struct bbt_err *err)
 
 void db_undo(struct store *s)
 {
-    if (!sqlite3_get_autocommit(s->db))
-        (void)sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
+    sqlite3_stmt *st;
+
+    if (sqlite3_get_autocommit(s->db) || prepare(s, sql_rollback, &st) != SQLITE_OK)
+        return;
+    (void)sqlite3_step(st);
+    (void)sqlite3_reset(st);
 }
 
 enum bbt_rc db_grow(void **rows, size_t nr, size_t size, struct bbt_err *err)

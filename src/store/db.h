@@ -72,6 +72,13 @@ int64_t db_changed(struct store *s);
 BBT_NODISCARD enum bbt_rc db_exec(
     struct store *s, const char *sql, struct bbt_err *err);
 
+/* Prepares what begins, commits and undoes, so that undoing never needs memory. */
+BBT_NODISCARD enum bbt_rc db_warm(struct store *s, struct bbt_err *err);
+
+/* A transaction; on failure of either there is none. */
+BBT_NODISCARD enum bbt_rc db_begin(struct store *s, struct bbt_err *err);
+BBT_NODISCARD enum bbt_rc db_commit(struct store *s, struct bbt_err *err);
+
 /* Around every public call of more than one statement: all or nothing of it, inside a
  * group and outside. db_leave() takes the call's outcome and returns the final one. */
 BBT_NODISCARD enum bbt_rc db_enter(struct store *s, struct bbt_err *err);

@@ -61,14 +61,14 @@ static enum bbt_rc run_one(
     (void)snprintf(stamp, sizeof stamp,
         "PRAGMA application_id = %d; PRAGMA user_version = %d", APPLICATION_ID,
         m->version);
-    rc = db_exec(s, "BEGIN IMMEDIATE", err);
+    rc = db_begin(s, err);
     if (rc != BBT_OK)
         return rc;
     rc = db_exec(s, m->sql, err);
     if (rc == BBT_OK)
         rc = db_exec(s, stamp, err);
     if (rc == BBT_OK)
-        rc = db_exec(s, "COMMIT", err);
+        rc = db_commit(s, err);
     if (rc != BBT_OK) {
         db_undo(s);
         return bbt_err_ctx(err, "migration %s", m->name);

@@ -65,18 +65,18 @@ class Run:
         self.train, self.dev, self.test = (
             fewshot.Texts(tokenizer, args.template, rows) for rows in (train, dev, measured))
         self.loss = LOSSES[args.loss]
-        self.best = (-1.0, -math.inf)
-        self.best_prompt = None
+        self.best, self.best_prompt, self.best_at = (-math.inf,), None, 0
 
     def scores(self, texts, prompt=None):
         return texts.scores(self.model, self.words, prompt, compose=self.args.compose,
                             prompt_at=self.args.prompt_at)
 
     def consider(self, prompt, evaluations):
-        """Keeps the prompt when its dev score is better (ties: its dev loss)."""
+        """Keeps the prompt that does best on dev: by its loss, or by accuracy first."""
         scores = self.scores(self.dev, prompt)
-        key = (fewshot.accuracy(scores, self.dev.labels),
-               -self.loss(scores, self.dev.labels))
+        key = (-self.loss(scores, self.dev.labels),)
+        if self.args.select == "accuracy":
+            key = (fewshot.accuracy(scores, self.dev.labels), *key)
         if key > self.best:
             self.best, self.best_prompt, self.best_at = key, prompt, evaluations
 
@@ -119,7 +119,7 @@ class Run:
             "calibrated_test": round(self.measure(bias=bias), 4),
             "tuned_test": round(self.measure(self.best_prompt), 4),
             "last_mean_test": round(self.measure(self.last_prompt), 4),
-            "dev": round(self.best[0], 4), "train_loss": round(self.train_loss, 4),
+            "dev": round(abs(self.best[0]), 4), "train_loss": round(self.train_loss, 4),
             "best_at": self.best_at, "evaluations": self.args.evaluations,
             "seconds": round(time.monotonic() - begin, 1)}
 
@@ -132,17 +132,18 @@ def parse():
     parser.add_argument("--template", default=fewshot.TEMPLATE)
     parser.add_argument("--words", nargs="+", default=fewshot.LABELS)
     parser.add_argument("--shots", type=int, default=16)
-    parser.add_argument("--length", type=int, default=10, help="prompt tokens")
+    parser.add_argument("--length", type=int, default=4, help="prompt tokens")
     parser.add_argument("--dim", type=int, default=100)
     parser.add_argument("--popsize", type=int, default=20)
-    parser.add_argument("--evaluations", type=int, default=1200)
+    parser.add_argument("--evaluations", type=int, default=1000)
     parser.add_argument("--sigma", type=float, default=1.0)
-    parser.add_argument("--scale", type=float, default=3.0)
+    parser.add_argument("--scale", type=float, default=8.0)
     parser.add_argument("--start-scale", type=float, default=1.0)
     parser.add_argument("--projection", choices=("uniform", "normal"), default="normal")
-    parser.add_argument("--compose", choices=("add", "prepend"), default="prepend")
-    parser.add_argument("--prompt-at", choices=("hidden", "embedding"), default="embedding")
+    parser.add_argument("--compose", choices=("add", "prepend"), default="add")
+    parser.add_argument("--prompt-at", choices=("hidden", "embedding"), default="hidden")
     parser.add_argument("--loss", choices=LOSSES, default="ce")
+    parser.add_argument("--select", choices=("accuracy", "loss"), default="accuracy")
     parser.add_argument("--dev-every", type=int, default=5, help="generations")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--bf16", action="store_true", help="faster and less exact")

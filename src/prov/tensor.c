@@ -161,7 +161,7 @@ double tensor_get(const uint8_t *at, enum prov_type t)
         memcpy(&wide, &bits, sizeof wide);
         return wide;
     default:
-        assert(!"a type");
+        assert(t != PROV_TYPE_NONE);
         return NAN;
     }
 }

@@ -111,6 +111,8 @@ static enum bbt_rc init_cma(
     o.popsize = s->popsize;
     o.sigma0 = spec->sigma;
     o.seed = spec->seed;
+    if (spec->loss == JOB_NEGATIVE_METRIC) /* few levels: equal losses are no sign of an end */
+        o.tol.fun = o.tol.funhist = o.tol.flat = 0;
     return cma_new(&o, NULL, &s->cma, err);
 }
 

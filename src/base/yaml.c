@@ -35,6 +35,7 @@ struct builder {
     const char *bytes;
     locale_t c; /* numbers have a point, whatever the user's language says */
     unsigned depth;
+    int syntax; /* libyaml refused, not the subset */
     struct bbt_err *err;
 };
 
@@ -80,6 +81,7 @@ static enum bbt_rc fail_parser(struct builder *b)
 
     if (p->error == YAML_MEMORY_ERROR)
         return fail_nomem(b);
+    b->syntax = 1;
     if (p->error == YAML_READER_ERROR)
         return fail_at(
             b, mark_of(b, p->problem_offset), "%s (the file must be UTF-8 text)", why);
@@ -475,7 +477,7 @@ enum bbt_rc yaml_parse(const void *bytes, size_t len, const char *name,
     yaml_parser_set_input_string(&b.parser, bytes, len);
     rc = document(&b);
     yaml_parser_delete(&b.parser);
-    if (rc == BBT_INVALID && try_json(&b, bytes, len))
+    if (rc == BBT_INVALID && b.syntax && try_json(&b, bytes, len))
         rc = BBT_OK;
     if (rc == BBT_OK) {
         *ret = b.doc;

@@ -90,6 +90,18 @@ enum bbt_rc port_db_mark_put(
     return store_mark_put(st(db), mark, err);
 }
 
+enum bbt_rc port_db_mark_drop(
+    struct port_db *db, const struct rec_mark *mark, struct bbt_err *err)
+{
+    const struct rec_answer key = {.job = mark->job,
+        .phase = mark->phase,
+        .gen = mark->gen,
+        .cand = mark->cand,
+        .batch = mark->batch};
+
+    return store_mark_drop(st(db), &key, err);
+}
+
 enum bbt_rc port_db_marks(struct port_db *db, int64_t job, enum rec_phase phase,
     uint64_t gen, struct rec_mark **ret, size_t *ret_n, struct bbt_err *err)
 {

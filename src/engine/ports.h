@@ -87,6 +87,8 @@ BBT_NODISCARD enum bbt_rc port_db_answers(struct port_db *db, int64_t job,
  * may be paid twice; the answer of the same key takes it away. */
 BBT_NODISCARD enum bbt_rc port_db_mark_put(
     struct port_db *db, const struct rec_mark *mark, struct bbt_err *err);
+BBT_NODISCARD enum bbt_rc port_db_mark_drop(
+    struct port_db *db, const struct rec_mark *mark, struct bbt_err *err);
 BBT_NODISCARD enum bbt_rc port_db_marks(struct port_db *db, int64_t job,
     enum rec_phase phase, uint64_t gen, struct rec_mark **ret, size_t *ret_n,
     struct bbt_err *err);

@@ -242,9 +242,15 @@ static void step_gate(struct query *c)
 {
     if (!c->gate_call.done)
         return;
-    c->gated = c->gate_call.rc == BBT_OK;
+    c->gated = c->gate_call.rc == BBT_OK && !c->ungating;
     if (c->gated && !c->cancel) {
         send_now(c);
+        return;
+    }
+    if (c->gated && c->ungate) { /* else a polite stop would leave marks of what never left */
+        c->ungating = true;
+        c->gate_call = (struct port_call){.run = c->ungate, .wake = &c->op};
+        port_db_run(&c->gate_call);
         return;
     }
     give_back(c, SCHED_NEUTRAL);

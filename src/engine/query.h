@@ -28,6 +28,7 @@ struct query {
     enum bbt_rc (*decode)(struct query *c, const struct prov_reply *r, struct bbt_err *err);
     bool raw; /* decode sees every status but 429 and 5xx (start-up probe) */
     void (*gate)(struct port_call *p, struct port_db *db); /* or NULL; p is &query.gate_call */
+    void (*ungate)(struct port_call *p, struct port_db *db); /* takes it back, unsent; or NULL */
     struct op *wake;
 
     /* facts: read by the owner when `done` */
@@ -42,7 +43,7 @@ struct query {
     struct op op;
     enum query_state state;
     struct sched_item item;
-    bool granted, cancel, hard, gated, aborted;
+    bool granted, cancel, hard, gated, ungating, aborted;
     uint64_t trouble_us; /* since when it fails; 0 = it does not */
     struct port_call gate_call;
     struct port_http x;

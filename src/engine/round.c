@@ -82,6 +82,15 @@ static void run_mark(struct port_call *p, struct port_db *db)
     p->rc = port_db_mark_put(db, &m, &p->err);
 }
 
+/* The request did not leave after all. A mark that a crash had left stays. */
+static void run_unmark(struct port_call *p, struct port_db *db)
+{
+    struct round_eval *e = bbt_container(p, struct round_eval, query.gate_call);
+    struct rec_mark m = {e->round->job, e->round->phase, e->round->gen, e->cand, e->batch};
+
+    p->rc = e->row.repeated ? BBT_OK : port_db_mark_drop(db, &m, &p->err);
+}
+
 static void run_put(struct port_call *p, struct port_db *db)
 {
     struct round_eval *e = bbt_container(p, struct round_eval, put);
@@ -207,6 +216,7 @@ static void start_eval(struct round_eval *e, struct round *r, uint32_t cand, uin
         .encode = eval_encode,
         .decode = eval_decode,
         .gate = r->job ? run_mark : NULL,
+        .ungate = r->job ? run_unmark : NULL,
         .wake = &e->op,
     };
     query_init(&e->query, r->q);

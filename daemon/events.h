@@ -13,6 +13,7 @@ struct daemon;
 struct events;
 struct web_req;
 
+/* No listener yet. BBT_NOMEM. */
 BBT_NODISCARD enum bbt_rc events_new(
     struct daemon *d, struct events **ret, struct bbt_err *err);
 

@@ -215,7 +215,7 @@ void engine_free(struct engine *e)
 {
     if (!e)
         return;
-    assert(engine_idle(e));
+    assert(!e->live && !e->asking);
     for (size_t i = 0; i < e->ep_nr; i++)
         endpoint_fini(&e->ep[i]);
     op_fini(&e->admit);

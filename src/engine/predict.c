@@ -55,8 +55,9 @@ static void run_build(struct port_call *c, struct port_db *db)
     (void)db;
     c->rc = task_build(&in, &p->task, &c->err);
     if (c->rc == BBT_OK)
-        c->rc = task_render(p->task, p->text_a, p->text_b, p->n, true, in.cols_fixed,
-            &p->set, &c->err);
+        c->rc = task_render(p->task,
+            &(struct task_texts){p->text_a, p->text_b, p->n, true, in.cols_fixed}, &p->set,
+            &c->err);
 }
 
 static void build(struct predict *p)

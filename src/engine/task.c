@@ -96,12 +96,25 @@ static enum bbt_rc pack(struct task_batch *b, struct tmpl_rendered *row, size_t 
     return BBT_OK;
 }
 
-enum bbt_rc task_render(const struct task *t, const char *const *text_a,
-    const char *const *text_b, size_t n, bool soft, size_t cols_fixed,
+static enum bbt_rc render_row(const struct task *t, const struct task_texts *x, size_t at,
+    struct task_set *s, struct tmpl_rendered *ret, struct bbt_err *err)
+{
+    struct tmpl_input in = {x->text_a[at], x->text_b ? x->text_b[at] : NULL, t->slot_ids,
+        x->soft ? t->slots : 0, t->len_max};
+    enum bbt_rc rc = tmpl_render(t->tmpl, t->tok, &in, ret, err);
+
+    if (rc == BBT_OK) {
+        s->tokens += ret->n;
+        s->cut_rows += ret->cut > 0;
+    }
+    return rc;
+}
+
+enum bbt_rc task_render(const struct task *t, const struct task_texts *texts,
     struct task_set *ret, struct bbt_err *err)
 {
     const struct tok_special *sp = tok_special(t->tok);
-    size_t per = t->batch_max, batches = (n + per - 1) / per;
+    size_t n = texts->n, per = t->batch_max, batches = (n + per - 1) / per;
     struct tmpl_rendered *row = bbt_calloc(per, sizeof *row);
     struct task_set s = {.n = n};
     enum bbt_rc rc = BBT_OK;
@@ -116,17 +129,10 @@ enum bbt_rc task_render(const struct task *t, const char *const *text_a,
         size_t some = n - s.batches * per < per ? n - s.batches * per : per;
 
         b->first = s.batches * per;
-        for (size_t i = 0; i < some && rc == BBT_OK; i++) {
-            size_t at = b->first + i;
-            struct tmpl_input in = {text_a[at], text_b ? text_b[at] : NULL, t->slot_ids,
-                soft ? t->slots : 0, t->len_max};
-
-            rc = tmpl_render(t->tmpl, t->tok, &in, &row[i], err);
-            s.tokens += rc == BBT_OK ? row[i].n : 0;
-            s.cut_rows += rc == BBT_OK && row[i].cut > 0;
-        }
+        for (size_t i = 0; i < some && rc == BBT_OK; i++)
+            rc = render_row(t, texts, b->first + i, &s, &row[i], err);
         if (rc == BBT_OK)
-            rc = pack(b, row, some, cols_fixed, sp->pad < 0 ? 0 : sp->pad, err);
+            rc = pack(b, row, some, texts->cols_fixed, sp->pad < 0 ? 0 : sp->pad, err);
         for (size_t i = 0; i < some; i++)
             tmpl_rendered_fini(&row[i]);
     }
@@ -140,11 +146,18 @@ out:
     return rc;
 }
 
-/* The rows `pick` (all where NULL) of a source, rendered and labelled. */
-static enum bbt_rc render_rows(const struct task *t, const struct source *src,
-    const uint32_t *pick, size_t n, bool soft, size_t cols_fixed, struct task_set *ret,
-    struct bbt_err *err)
+/* Some rows of a source. */
+struct picked {
+    const struct source *src;
+    const uint32_t *row; /* NULL: all of them */
+    size_t n, cols_fixed;
+};
+
+/* Rendered and labelled. */
+static enum bbt_rc render_rows(const struct task *t, const struct picked *k, bool soft,
+    struct task_set *ret, struct bbt_err *err)
 {
+    size_t n = k->n;
     const char **a = bbt_alloc_array(n, sizeof *a), **b = bbt_alloc_array(n, sizeof *b);
     uint32_t *truth = bbt_alloc_array(n, sizeof *truth);
     int32_t *gold = bbt_alloc_array(n, sizeof *gold);
@@ -155,14 +168,15 @@ static enum bbt_rc render_rows(const struct task *t, const struct source *src,
         goto out;
     }
     for (size_t i = 0; i < n; i++) {
-        uint32_t r = pick ? pick[i] : (uint32_t)i;
+        uint32_t r = k->row ? k->row[i] : (uint32_t)i;
 
-        a[i] = src->d->rows[r].text_a;
-        b[i] = src->d->rows[r].text_b;
-        truth[i] = src->cls[r];
-        gold[i] = (int32_t)src->cls[r];
+        a[i] = k->src->d->rows[r].text_a;
+        b[i] = k->src->d->rows[r].text_b;
+        truth[i] = k->src->cls[r];
+        gold[i] = (int32_t)k->src->cls[r];
     }
-    rc = task_render(t, a, b, n, soft, cols_fixed, ret, err);
+    rc = task_render(
+        t, &(struct task_texts){a, b, n, soft, k->cols_fixed}, ret, err);
     if (rc != BBT_OK)
         goto out;
     ret->truth = truth;
@@ -254,24 +268,23 @@ static enum bbt_rc split_rows(const struct task_input *in, const struct task *t,
 static enum bbt_rc build_sets(const struct task_input *in, struct task *t,
     struct source src[3], const char *const *names, struct bbt_err *err)
 {
-    const struct source *dev_src = src[1].d ? &src[1] : &src[0];
     size_t fixed = in->cols_fixed;
     struct split sp = {0};
-    enum bbt_rc rc;
+    enum bbt_rc rc = split_rows(in, t, &src[0], &src[1], names, &sp, err);
+    struct picked train = {&src[0], sp.train, sp.n_train, fixed};
+    struct picked dev = {src[1].d ? &src[1] : &src[0], sp.dev, sp.n_dev, fixed};
+    struct picked test = {&src[2], NULL, src[2].d ? src[2].d->n : 0, fixed};
 
-    rc = split_rows(in, t, &src[0], &src[1], names, &sp, err);
     if (rc == BBT_OK)
-        rc = render_rows(t, &src[0], sp.train, sp.n_train, true, fixed, &t->train, err);
+        rc = render_rows(t, &train, true, &t->train, err);
     if (rc == BBT_OK)
-        rc = render_rows(
-            t, &src[0], sp.train, sp.n_train, false, fixed, &t->train_plain, err);
-    if (rc == BBT_OK && sp.n_dev > 0)
-        rc = render_rows(t, dev_src, sp.dev, sp.n_dev, true, fixed, &t->dev, err);
-    if (rc == BBT_OK && src[2].d)
-        rc = render_rows(t, &src[2], NULL, src[2].d->n, true, fixed, &t->test, err);
-    if (rc == BBT_OK && src[2].d)
-        rc = render_rows(
-            t, &src[2], NULL, src[2].d->n, false, fixed, &t->test_plain, err);
+        rc = render_rows(t, &train, false, &t->train_plain, err);
+    if (rc == BBT_OK && dev.n > 0)
+        rc = render_rows(t, &dev, true, &t->dev, err);
+    if (rc == BBT_OK && test.n > 0)
+        rc = render_rows(t, &test, true, &t->test, err);
+    if (rc == BBT_OK && test.n > 0)
+        rc = render_rows(t, &test, false, &t->test_plain, err);
     split_fini(&sp);
     return rc;
 }

@@ -60,10 +60,18 @@ BBT_NODISCARD enum bbt_rc task_build(
     const struct task_input *in, struct task **ret, struct bbt_err *err);
 void task_free(struct task *t); /* NULL is fine */
 
-/* Renders other texts of the same job (predictions): `n` pairs, text_b may be NULL. Freed by
- * task_set_fini(). `soft`: with the prompt's slots. */
-BBT_NODISCARD enum bbt_rc task_render(const struct task *t, const char *const *text_a,
-    const char *const *text_b, size_t n, bool soft, size_t cols_fixed,
+/* Texts to be rendered like the job's own. */
+struct task_texts {
+    const char *const *text_a;
+    const char *const *text_b; /* NULL, or n entries, each of which may be NULL */
+    size_t n;
+    bool soft;         /* with the prompt's slots */
+    size_t cols_fixed; /* as in task_input */
+};
+
+/* Renders other texts of the same job (predictions). Freed by task_set_fini(). Errors as
+ * tmpl_render()'s, BBT_NOMEM. */
+BBT_NODISCARD enum bbt_rc task_render(const struct task *t, const struct task_texts *texts,
     struct task_set *ret, struct bbt_err *err);
 void task_set_fini(struct task_set *s); /* a zeroed one is fine */
 

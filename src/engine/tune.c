@@ -257,10 +257,7 @@ void tune_progress(const struct tune *t, struct tune_progress *ret)
     }
 }
 
-/* Starts a round of questions in state `to`. */
-void tune_ask(struct tune *t, enum tune_state to, enum rec_phase phase, uint64_t gen,
-    const struct task_set *set, const float *prompt, const uint64_t *digest, size_t n,
-    bool fresh)
+void tune_ask(struct tune *t, enum tune_state to, const struct tune_ask *ask)
 {
     struct bbt_err err = {0};
     enum bbt_rc rc;
@@ -269,22 +266,22 @@ void tune_ask(struct tune *t, enum tune_state to, enum rec_phase phase, uint64_t
     round_fini(&t->round);
     t->round = (struct round){
         .job = t->id,
-        .phase = phase,
-        .gen = gen,
+        .phase = ask->phase,
+        .gen = ask->gen,
         .ep = t->ep,
         .model = &t->model->m,
         .flow = &t->flow,
-        .set = set,
+        .set = ask->set,
         .label_ids = t->task->verb->token,
         .labels = t->task->verb->n,
-        .prompt = prompt,
-        .digest = digest,
-        .n = n,
+        .prompt = ask->prompt,
+        .digest = ask->digest,
+        .n = ask->n,
         .rows = t->setup.rows,
         .hidden = t->setup.hidden,
         .compose = t->spec->mode == JOB_ADD ? PROV_ADD : PROV_PREPEND,
         .at = t->spec->at == JOB_AT_HIDDEN ? PROV_AT_HIDDEN : PROV_AT_EMBEDDING,
-        .fresh = fresh,
+        .fresh = ask->fresh,
         .wake = &t->op,
     };
     rc = round_start(&t->round, t->q, &err);

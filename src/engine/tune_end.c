@@ -36,8 +36,9 @@ void tune_test(struct tune *t)
         tune_result(t);
         return;
     }
-    tune_ask(t, TUNE_TEST, REC_TEST, 0, &t->task->test, t->final_prompt, &t->final_digest, 1,
-        false);
+    tune_ask(t, TUNE_TEST,
+        &(struct tune_ask){
+            REC_TEST, 0, &t->task->test, t->final_prompt, &t->final_digest, 1, false});
 }
 
 /* Each baseline is the same question without the soft prompt, asked once. */
@@ -49,12 +50,15 @@ void tune_measured(struct tune *t)
     switch (t->state) {
     case TUNE_TEST:
         t->tuned = logit;
-        tune_ask(t, TUNE_MANUAL, REC_MANUAL, 0, &t->task->test_plain, NULL, NULL, 1, false);
+        tune_ask(t, TUNE_MANUAL,
+            &(struct tune_ask){
+                REC_MANUAL, 0, &t->task->test_plain, NULL, NULL, 1, false});
         return;
     case TUNE_MANUAL:
         t->manual = logit;
-        tune_ask(t, TUNE_CALIBRATE, REC_CALIBRATE, 0, &t->task->train_plain, NULL, NULL, 1,
-            false);
+        tune_ask(t, TUNE_CALIBRATE,
+            &(struct tune_ask){
+                REC_CALIBRATE, 0, &t->task->train_plain, NULL, NULL, 1, false});
         return;
     case TUNE_CALIBRATE:
         t->few = logit;

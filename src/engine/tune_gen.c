@@ -16,8 +16,9 @@ void tune_train(struct tune *t)
 
     t->dev_fresh = fresh;
     t->fresh = true; /* only a resumed job's first generation can be in the ledger */
-    tune_ask(t, TUNE_TRAIN, REC_TRAIN, t->open.gen, &t->task->train, t->prompts, t->digests,
-        t->search->popsize, fresh);
+    tune_ask(t, TUNE_TRAIN,
+        &(struct tune_ask){REC_TRAIN, t->open.gen, &t->task->train, t->prompts, t->digests,
+            t->search->popsize, fresh});
 }
 
 /* ---- TELL: losses, the optimiser's next step, the next prompts ---- */
@@ -137,8 +138,9 @@ void tune_told(struct tune *t)
         commit(t);
         return;
     }
-    tune_ask(t, TUNE_DEV, REC_DEV, t->closed.gen, &t->task->dev, t->dev_prompt,
-        t->dev_digest, t->dev_n, t->dev_fresh);
+    tune_ask(t, TUNE_DEV,
+        &(struct tune_ask){REC_DEV, t->closed.gen, &t->task->dev, t->dev_prompt,
+            t->dev_digest, t->dev_n, t->dev_fresh});
 }
 
 /* Better by metric; at equal metric by more than the tolerance of loss. Ties keep the

@@ -14,10 +14,19 @@ void tune_move(struct tune *t, enum tune_state to);
 void tune_work(struct tune *t, enum tune_state to, bool store,
     void (*run)(struct port_call *c, struct port_db *db));
 
-/* Moves to `to` and asks: `n` prompts (NULL: the plain text) on every batch of `set`. */
-void tune_ask(struct tune *t, enum tune_state to, enum rec_phase phase, uint64_t gen,
-    const struct task_set *set, const float *prompt, const uint64_t *digest, size_t n,
-    bool fresh);
+/* Questions of one step. */
+struct tune_ask {
+    enum rec_phase phase;
+    uint64_t gen;
+    const struct task_set *set;
+    const float *prompt; /* n prompts; NULL: the plain text, n is 1 */
+    const uint64_t *digest;
+    size_t n;
+    bool fresh;
+};
+
+/* Moves to `to` and asks every prompt on every batch of the set. */
+void tune_ask(struct tune *t, enum tune_state to, const struct tune_ask *ask);
 
 /* Ends the story in trouble: with a reason the job pauses, without one it fails where its
  * input is wrong; where the store is ill nothing is written. */

@@ -314,44 +314,67 @@ static enum bbt_rc open_list(struct nest *n, struct bbt_err *err)
     return BBT_OK;
 }
 
+/* A closing bracket: the list has the length that the shape says. */
+static enum bbt_rc close_list(struct nest *n, struct bbt_err *err)
+{
+    if ((n->deepest > 1 && n->deepest != n->rank) || !close_ok(n))
+        return wrong_shape(err);
+    n->depth--;
+    return BBT_OK;
+}
+
+static enum bbt_rc count_number(struct nest *n, struct bbt_err *err)
+{
+    if (n->depth != n->deepest || n->seen >= n->total)
+        return wrong_shape(err);
+    n->count[n->depth]++;
+    n->seen++;
+    return BBT_OK;
+}
+
+/* Reads the array's text against its shape. */
+static enum bbt_rc walk(struct nest *n, const uint8_t *p, const uint8_t *end,
+    jcut_sink_fn *sink, void *arg, struct bbt_err *err)
+{
+    bool value = true; /* a value is due, not a comma */
+    enum bbt_rc rc = BBT_OK;
+    double v;
+
+    while (rc == BBT_OK && (p = skip_space(p, end)) < end) {
+        if (*p == '[' && value) {
+            rc = open_list(n, err);
+            p = skip_space(p + 1, end);
+            value = p == end || *p != ']'; /* an empty list is complete */
+        } else if (*p == ']' && !value && n->depth) {
+            rc = close_list(n, err);
+            p++;
+            if (rc == BBT_OK && n->depth == 0)
+                return p == end && n->seen == n->total ? BBT_OK : wrong_shape(err);
+        } else if (*p == ',' && !value && n->depth) {
+            value = true;
+            p++;
+        } else if (value && n->depth && (p = read_number(p, end, &v))) {
+            rc = count_number(n, err);
+            if (rc == BBT_OK)
+                sink(arg, n->seen - 1, v);
+            value = false;
+        } else {
+            return bbt_fail(err, BBT_CORRUPT, "not a number where one is due");
+        }
+    }
+    return rc != BBT_OK ? rc
+                        : bbt_fail(err, BBT_CORRUPT, "the list of numbers ends early");
+}
+
 enum bbt_rc jcut_numbers(const uint8_t *at, size_t len, const size_t *shape, size_t rank,
     jcut_sink_fn *sink, void *arg, struct bbt_err *err)
 {
-    const uint8_t *p = at, *end = at + len;
     struct nest n = {.shape = shape, .rank = rank, .total = 1};
-    bool value = true; /* a value is due, not a comma */
-    double v;
 
     if (rank == 0 || rank > RANK_MAX)
         return wrong_shape(err);
     for (size_t i = 0; i < rank; i++)
         if (__builtin_mul_overflow(n.total, shape[i], &n.total))
             return wrong_shape(err);
-    while ((p = skip_space(p, end)) < end) {
-        if (*p == '[' && value) {
-            if (open_list(&n, err) != BBT_OK)
-                return BBT_CORRUPT;
-            p = skip_space(p + 1, end);
-            value = p == end || *p != ']'; /* an empty list is complete */
-        } else if (*p == ']' && !value && n.depth) {
-            if ((n.deepest > 1 && n.deepest != n.rank) || !close_ok(&n))
-                return wrong_shape(err);
-            n.depth--;
-            p++;
-            if (n.depth == 0)
-                return p == end && n.seen == n.total ? BBT_OK : wrong_shape(err);
-        } else if (*p == ',' && !value && n.depth) {
-            value = true;
-            p++;
-        } else if (value && n.depth && (p = read_number(p, end, &v))) {
-            if (n.depth != n.deepest || n.seen >= n.total)
-                return wrong_shape(err);
-            n.count[n.depth]++;
-            sink(arg, n.seen++, v);
-            value = false;
-        } else {
-            return bbt_fail(err, BBT_CORRUPT, "not a number where one is due");
-        }
-    }
-    return bbt_fail(err, BBT_CORRUPT, "the list of numbers ends early");
+    return walk(&n, at, at + len, sink, arg, err);
 }

@@ -2,16 +2,13 @@
  * deployment's tensors are called and shaped. */
 #include "prov/kserve2.h"
 
-#include "base/hint.h"
 #include "base/json.h"
+#include "prov/decl.h"
 #include "prov/tensor.h"
 #include "prov/verdict.h"
 
 #include <stdio.h>
 #include <string.h>
-
-#define TENSORS_MAX 64 /* declared by one model */
-#define RANK_MAX 8
 
 enum step {
     STEP_SERVER,   /* GET /v2 */
@@ -19,21 +16,6 @@ enum step {
     STEP_MODEL,    /* GET /v2/models/NAME */
     STEP_READY,    /* GET /v2/models/NAME/ready */
     STEP_EMBEDDING /* GET /v2/models/NAME-embedding */
-};
-
-/* One declared tensor. `shape` -1: any. */
-struct decl {
-    const char *name;
-    enum prov_type type;
-    const char *type_name;
-    long long shape[RANK_MAX];
-    size_t rank;
-};
-
-struct decls {
-    struct decl t[TENSORS_MAX];
-    const char *names[TENSORS_MAX];
-    size_t n;
 };
 
 /* ---- requests ---- */
@@ -124,105 +106,20 @@ enum bbt_rc kserve2_probe_next(const struct prov_model *m, unsigned step,
     return BBT_OK;
 }
 
-/* ---- reading declarations ---- */
-
-static enum bbt_rc read_shape(const json_t *shape, struct decl *d, struct bbt_err *err)
-{
-    size_t i;
-    json_t *v;
-
-    if (!json_is_array(shape) || json_array_size(shape) > RANK_MAX)
-        return bbt_fail(err, BBT_CORRUPT,
-            "metadata: tensor \"%s\" has no shape of up to %d dimensions", d->name, RANK_MAX);
-    json_array_foreach (shape, i, v) {
-        if (!json_is_integer(v) || json_integer_value(v) < -1 ||
-            json_integer_value(v) > INT32_MAX)
-            return bbt_fail(err, BBT_CORRUPT,
-                "metadata: tensor \"%s\" has a dimension that is no size", d->name);
-        d->shape[d->rank++] = json_integer_value(v);
-    }
-    return BBT_OK;
-}
-
-static enum bbt_rc read_decls(
-    const json_t *root, const char *member, struct decls *ret, struct bbt_err *err)
-{
-    const json_t *list = json_object_get(root, member);
-    size_t i;
-    json_t *v;
-
-    if (!json_is_array(list) || json_array_size(list) > TENSORS_MAX)
-        return bbt_fail(err, BBT_CORRUPT,
-            "metadata: \"%s\" is no list of up to %d tensors", member, TENSORS_MAX);
-    json_array_foreach (list, i, v) {
-        struct decl *d = &ret->t[ret->n];
-
-        d->name = json_get_str(v, "name", NULL);
-        d->type_name = json_get_str(v, "datatype", "");
-        if (!d->name || strlen(d->name) >= PROV_TENSOR_MAX)
-            return bbt_fail(
-                err, BBT_CORRUPT, "metadata: a tensor of \"%s\" has no usable name", member);
-        d->type = tensor_type_parse(d->type_name);
-        if (read_shape(json_object_get(v, "shape"), d, err) != BBT_OK)
-            return BBT_CORRUPT;
-        ret->names[ret->n++] = d->name;
-    }
-    return BBT_OK;
-}
-
-static const struct decl *decl_named(const struct decls *all, const char *name)
-{
-    for (size_t i = 0; i < all->n; i++)
-        if (!strcmp(all->t[i].name, name))
-            return &all->t[i];
-    return NULL;
-}
-
-/* The declaration that `name` stands for, or by default `fallback`. An absent one is an
- * error only where the configuration named it; then *ret is NULL without error. */
-static enum bbt_rc pick(const struct decls *all, const char *what, char name[PROV_TENSOR_MAX],
-    const char *fallback, const struct decl **ret, struct bbt_err *err)
-{
-    *ret = decl_named(all, name[0] ? name : fallback);
-    if (!*ret && name[0]) {
-        const char *near = hint_nearest(name, all->names, all->n);
-
-        return bbt_fail(err, BBT_INVALID,
-            "the model declares no tensor \"%s\" (configured as %s)%s%s%s", name, what,
-            near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
-    }
-    if (*ret)
-        (void)snprintf(name, PROV_TENSOR_MAX, "%s", (*ret)->name);
-    return BBT_OK;
-}
-
-static enum bbt_rc bad_decl(const struct decl *d, const char *want, struct bbt_err *err)
-{
-    char shape[160];
-    size_t n = 0;
-
-    shape[0] = '\0';
-    for (size_t i = 0; i < d->rank; i++)
-        n += (size_t)snprintf(
-            shape + n, sizeof shape - n, "%s%lld", i ? "," : "", d->shape[i]);
-    return bbt_fail(err, BBT_INVALID, "tensor \"%s\" is declared as %s [%s], but %s",
-        d->name, d->type_name, shape, want);
-}
+/* ---- the model's tensors ---- */
 
 static size_t fixed(long long dim)
 {
     return dim > 0 ? (size_t)dim : 0;
 }
 
-/* ---- the model's tensors ---- */
-
 static enum bbt_rc take_ids(
-    struct prov_model *m, const struct decls *in, struct bbt_err *err)
+    struct prov_model *m, const struct decl_list *in, struct bbt_err *err)
 {
     const struct decl *ids, *mask;
 
-    if (pick(in, "input_ids", m->tensor.input_ids, "input_ids", &ids, err) != BBT_OK ||
-        pick(in, "attention_mask", m->tensor.attention_mask, "attention_mask", &mask, err) !=
+    if (decl_pick(in, "input_ids", m->tensor.input_ids, "input_ids", &ids, err) != BBT_OK ||
+        decl_pick(in, "attention_mask", m->tensor.attention_mask, "attention_mask", &mask, err) !=
             BBT_OK)
         return BBT_INVALID;
     if (!ids)
@@ -230,9 +127,9 @@ static enum bbt_rc take_ids(
             "the model declares no input \"input_ids\" (set tensors.input_ids to the name of "
             "its token input)");
     if (!tensor_is_int(ids->type) || ids->rank != 2)
-        return bad_decl(ids, "bbtd sends token ids as INT64 or INT32 [batch,tokens]", err);
+        return decl_refuse(ids, "bbtd sends token ids as INT64 or INT32 [batch,tokens]", err);
     if (mask && (mask->rank != 2 || mask->type == PROV_TYPE_NONE))
-        return bad_decl(mask, "bbtd sends the attention mask as numbers [batch,tokens]", err);
+        return decl_refuse(mask, "bbtd sends the attention mask as numbers [batch,tokens]", err);
     m->type_ids = ids->type;
     m->type_mask = mask ? mask->type : PROV_TYPE_NONE;
     m->rows_fixed = fixed(ids->shape[0]);
@@ -240,37 +137,48 @@ static enum bbt_rc take_ids(
     return BBT_OK;
 }
 
+/* Can the prompt travel in this tensor, and in which shape? */
+static enum bbt_rc prompt_shape(const struct prov_model *m, const struct decl *p,
+    enum prov_prompt_kind *ret, struct bbt_err *err)
+{
+    if (p->type == PROV_TYPE_NONE || tensor_is_int(p->type) || p->rank < 2 || p->rank > 3)
+        return decl_refuse(
+            p, "bbtd sends the prompt as reals [L,H], [1,L,H] or [batch,L,H]", err);
+    if (!m->use_binary && (p->type == PROV_FP16 || p->type == PROV_BF16))
+        return decl_refuse(p,
+            "this type cannot travel as JSON and the server does not offer the binary "
+            "tensor extension", err);
+    if (m->prompt_kind != PROV_PROMPT_AUTO) {
+        if ((m->prompt_kind == PROV_PROMPT_FLAT) != (p->rank == 2))
+            return decl_refuse(p, "the configured prompt shape has another rank", err);
+        *ret = m->prompt_kind;
+    } else if (p->rank == 2) {
+        *ret = PROV_PROMPT_FLAT;
+    } else {
+        *ret = p->shape[0] == 1 ? PROV_PROMPT_SHARED : PROV_PROMPT_ROW;
+    }
+    return BBT_OK;
+}
+
 static enum bbt_rc take_prompt(
-    struct prov_model *m, const struct decls *in, struct bbt_err *err)
+    struct prov_model *m, const struct decl_list *in, struct bbt_err *err)
 {
     const struct decl *p;
-    enum prov_prompt_kind kind;
-    size_t hidden;
+    size_t hidden, rows;
 
-    if (pick(in, "prompt_embedding", m->tensor.prompt_embedding, "prompt_embedding", &p,
+    if (decl_pick(in, "prompt_embedding", m->tensor.prompt_embedding, "prompt_embedding", &p,
             err) != BBT_OK)
         return BBT_INVALID;
     m->type_prompt = PROV_TYPE_NONE;
     if (!p)
         return BBT_OK;
-    if (p->type == PROV_TYPE_NONE || tensor_is_int(p->type) || p->rank < 2 || p->rank > 3)
-        return bad_decl(
-            p, "bbtd sends the prompt as reals [L,H], [1,L,H] or [batch,L,H]", err);
-    if (!m->use_binary && (p->type == PROV_FP16 || p->type == PROV_BF16))
-        return bad_decl(p, "this type cannot travel as JSON and the server does not offer "
-                           "the binary tensor extension", err);
-    kind = p->rank == 2 ? PROV_PROMPT_FLAT
-           : p->shape[0] == 1 ? PROV_PROMPT_SHARED : PROV_PROMPT_ROW;
-    if (m->prompt_kind != PROV_PROMPT_AUTO) {
-        if ((m->prompt_kind == PROV_PROMPT_FLAT) != (p->rank == 2))
-            return bad_decl(p, "the configured prompt shape has another rank", err);
-        kind = m->prompt_kind;
-    }
-    if (kind == PROV_PROMPT_ROW && p->shape[0] > 0) {
-        if (m->rows_fixed && m->rows_fixed != fixed(p->shape[0]))
-            return bad_decl(p, "the token input has another batch size", err);
-        m->rows_fixed = fixed(p->shape[0]);
-    }
+    if (prompt_shape(m, p, &m->prompt_wire, err) != BBT_OK)
+        return BBT_INVALID;
+    rows = m->prompt_wire == PROV_PROMPT_ROW ? fixed(p->shape[0]) : 0;
+    if (rows && m->rows_fixed && m->rows_fixed != rows)
+        return decl_refuse(p, "the token input has another batch size", err);
+    if (rows)
+        m->rows_fixed = rows;
     hidden = fixed(p->shape[p->rank - 1]);
     if (m->hidden && hidden && m->hidden != hidden)
         return bbt_fail(err, BBT_INVALID,
@@ -279,25 +187,24 @@ static enum bbt_rc take_prompt(
     if (hidden)
         m->hidden = hidden;
     m->prompt_rows_fixed = fixed(p->shape[p->rank - 2]);
-    m->prompt_wire = kind;
     m->type_prompt = p->type;
     return BBT_OK;
 }
 
 static enum bbt_rc take_places(
-    struct prov_model *m, const struct decls *in, struct bbt_err *err)
+    struct prov_model *m, const struct decl_list *in, struct bbt_err *err)
 {
     const struct decl *at, *label;
 
-    if (pick(in, "mask_pos", m->tensor.mask_pos, "mask_pos", &at, err) != BBT_OK ||
-        pick(in, "label_ids", m->tensor.label_ids, "label_ids", &label, err) != BBT_OK)
+    if (decl_pick(in, "mask_pos", m->tensor.mask_pos, "mask_pos", &at, err) != BBT_OK ||
+        decl_pick(in, "label_ids", m->tensor.label_ids, "label_ids", &label, err) != BBT_OK)
         return BBT_INVALID;
     if (at && (!tensor_is_int(at->type) || at->rank < 1 || at->rank > 2 ||
                   (at->rank == 2 && at->shape[1] > 1)))
-        return bad_decl(
+        return decl_refuse(
             at, "bbtd sends mask positions as INT64 or INT32 [batch] or [batch,1]", err);
     if (label && (!tensor_is_int(label->type) || label->rank < 1 || label->rank > 2))
-        return bad_decl(label,
+        return decl_refuse(label,
             "bbtd sends label ids as INT64 or INT32 [labels] or [batch,labels]", err);
     m->type_mask_pos = at ? at->type : PROV_TYPE_NONE;
     m->rank_mask_pos = at ? (uint8_t)at->rank : 0;
@@ -308,11 +215,11 @@ static enum bbt_rc take_places(
 }
 
 static enum bbt_rc take_logits(
-    struct prov_model *m, const struct decls *out, struct bbt_err *err)
+    struct prov_model *m, const struct decl_list *out, struct bbt_err *err)
 {
     const struct decl *d;
 
-    if (pick(out, "logits", m->tensor.logits, "logits", &d, err) != BBT_OK)
+    if (decl_pick(out, "logits", m->tensor.logits, "logits", &d, err) != BBT_OK)
         return BBT_INVALID;
     if (!d && out->n == 1) {
         d = &out->t[0];
@@ -323,11 +230,11 @@ static enum bbt_rc take_logits(
             "the model declares %zu outputs, none of them \"logits\" (set tensors.logits)",
             out->n);
     if (d->type == PROV_TYPE_NONE || tensor_is_int(d->type) || d->rank < 2 || d->rank > 3)
-        return bad_decl(d,
+        return decl_refuse(d,
             "bbtd reads logits as reals [batch,labels], [batch,vocabulary] or "
             "[batch,tokens,vocabulary]", err);
     if (m->hidden && fixed(d->shape[d->rank - 1]) == m->hidden)
-        return bad_decl(d,
+        return decl_refuse(d,
             "its last dimension is the hidden size: these are hidden states, not scores of "
             "words (deploy the model with its language-model head)", err);
     m->type_logits = d->type;
@@ -343,12 +250,12 @@ static enum bbt_rc take_logits(
 static enum bbt_rc take_model(
     struct prov_model *m, const json_t *root, struct bbt_err *err)
 {
-    struct decls in = {0}, out = {0};
+    struct decl_list in = {0}, out = {0};
     enum bbt_rc rc;
 
-    rc = read_decls(root, "inputs", &in, err);
+    rc = decl_read(root, "inputs", &in, err);
     if (rc == BBT_OK)
-        rc = read_decls(root, "outputs", &out, err);
+        rc = decl_read(root, "outputs", &out, err);
     if (rc == BBT_OK)
         rc = take_ids(m, &in, err);
     if (rc == BBT_OK)
@@ -369,13 +276,13 @@ static enum bbt_rc take_model(
 static enum bbt_rc take_embedding(
     struct prov_model *m, const json_t *root, struct bbt_err *err)
 {
-    struct decls in = {0}, out = {0};
+    struct decl_list in = {0}, out = {0};
     const struct decl *ids;
     enum bbt_rc rc;
 
-    rc = read_decls(root, "inputs", &in, err);
+    rc = decl_read(root, "inputs", &in, err);
     if (rc == BBT_OK)
-        rc = read_decls(root, "outputs", &out, err);
+        rc = decl_read(root, "outputs", &out, err);
     if (rc != BBT_OK)
         return rc;
     ids = decl_named(&in, m->tensor.input_ids);

@@ -240,6 +240,14 @@ static enum bbt_rc wrong_shape(const struct output *o, const char *why, struct b
         err, BBT_CORRUPT, "response: output \"%s\" has the shape [%s]: %s", o->name, text, why);
 }
 
+static bool has_columns(const struct prov_ask *ask, size_t width)
+{
+    for (size_t i = 0; i < ask->labels; i++)
+        if ((size_t)ask->label_ids[i] >= width)
+            return false;
+    return true;
+}
+
 static enum bbt_rc lay_out(const struct prov_model *m, const struct prov_ask *ask,
     const struct output *o, struct layout *ret, struct bbt_err *err)
 {
@@ -266,9 +274,8 @@ static enum bbt_rc lay_out(const struct prov_model *m, const struct prov_ask *as
             l.width);
     if (l.positions > 1 && !ask->batch->mask_pos)
         return wrong_shape(o, "one row per token, but no mask position is known", err);
-    for (size_t i = 0; !l.direct && i < ask->labels; i++)
-        if ((size_t)ask->label_ids[i] >= l.width)
-            return wrong_shape(o, "a label's column is missing", err);
+    if (!l.direct && !has_columns(ask, l.width))
+        return wrong_shape(o, "a label's column is missing", err);
     *ret = l;
     return BBT_OK;
 }

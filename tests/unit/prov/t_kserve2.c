@@ -156,7 +156,7 @@ static void the_documents_example(void **state)
     assert_int_equal(h.body.len, sizeof head - 1 + 1024 + 1024 + 409600 + 16);
     assert_memory_equal(h.body.data, head, sizeof head - 1);
     assert_string_equal(h.header[1].name, "Inference-Header-Content-Length");
-    assert_int_equal(atoi(h.header[1].value), sizeof head - 1);
+    assert_int_equal(strtol(h.header[1].value, NULL, 10), sizeof head - 1);
     prov_http_fini(&h);
 }
 
@@ -178,7 +178,7 @@ static void fixed_sizes_are_filled_up(void **state)
     m.type_mask_pos = PROV_TYPE_NONE;
     ask.prompt = NULL;
     assert_int_equal(kserve2()->encode(&m, &ask, &h, &err), BBT_OK);
-    head = (size_t)atoi(h.header[1].value);
+    head = (size_t)strtol(h.header[1].value, NULL, 10);
     assert_int_equal(h.body.len, head + 2 * 4 * 10 * 4);
     assert_non_null(strstr((char *)h.body.data, "\"shape\":[4,10]"));
     memcpy(ids, h.body.data + head, sizeof ids);

@@ -81,7 +81,7 @@ static inline void wire_fini(struct wire *w)
 
 static inline struct prov_reply wire_reply(const struct wire *w)
 {
-    return (struct prov_reply){.status = atoi(w->start + strlen("HTTP/1.1 ")),
+    return (struct prov_reply){.status = (int)strtol(w->start + strlen("HTTP/1.1 "), NULL, 10),
         .header = wire_header,
         .arg = w,
         .body = w->body,

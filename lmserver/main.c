@@ -5,6 +5,7 @@
 #include "base/op.h"
 #include "loop/loop.h"
 #include "loop/sig.h"
+#include "loop/timer.h"
 #include "num/blas.h"
 #include "serve.h"
 #include "split.h"
@@ -23,9 +24,14 @@ struct options {
     unsigned threads;
 };
 
+/* After SIGTERM, a client that stopped sending in the middle of its request, or does not read
+ * its answer, may hold the end up this long. */
+#define GRACE_US 3000000u
+
 /* SIGTERM, SIGINT: finish what is under way; a second one does not wait. */
 struct guard {
     struct op op;
+    struct loop_timer grace;
     struct loop *loop;
     struct serve *serve;
     bool term, interrupt, stopping;
@@ -107,10 +113,15 @@ static void guard_step(struct op *op)
             _exit(1);
         g->term = g->interrupt = false;
         g->stopping = true;
+        timer_start(&g->grace, GRACE_US);
         serve_stop(g->serve, &g->op);
     }
-    if (g->stopping && serve_busy(g->serve) == 0)
+    if (!g->stopping)
+        return;
+    if (serve_busy(g->serve) == 0 || (g->grace.fired && serve_tasks(g->serve) == 0))
         loop_stop(g->loop);
+    else if (g->grace.fired)
+        timer_start(&g->grace, GRACE_US); /* there is still work; look again */
 }
 
 /* The folder's own name, also of "." and "models/x/". To be freed; NULL if it has none. */
@@ -132,6 +143,7 @@ static enum bbt_rc serve_until_told(
     enum bbt_rc rc;
 
     op_init(&g->op, loop_turnq(g->loop), guard_step);
+    timer_init(&g->grace, g->loop, &g->op);
     rc = sig_new(g->loop, SIGTERM, &g->term, &g->op, &term, err);
     if (rc == BBT_OK)
         rc = sig_new(g->loop, SIGINT, &g->interrupt, &g->op, &interrupt, err);
@@ -143,6 +155,7 @@ static enum bbt_rc serve_until_told(
     }
     sig_free(term);
     sig_free(interrupt);
+    timer_stop(&g->grace);
     op_fini(&g->op);
     return rc;
 }

@@ -221,3 +221,8 @@ size_t serve_busy(const struct serve *s)
 {
     return web_busy(s->web);
 }
+
+size_t serve_tasks(const struct serve *s)
+{
+    return s->hall.waiting + s->hall.started;
+}

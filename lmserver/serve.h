@@ -26,6 +26,7 @@ BBT_NODISCARD enum bbt_rc serve_listen(
 
 /* No new requests; `idle` is woken when serve_busy() is 0. */
 void serve_stop(struct serve *s, struct op *idle);
-size_t serve_busy(const struct serve *s); /* requests not yet answered */
+size_t serve_busy(const struct serve *s); /* requests that began and are not yet answered */
+size_t serve_tasks(const struct serve *s); /* of these, the ones that were read in full */
 
 #endif

@@ -18,8 +18,8 @@ BUILD = sys.argv[1]
 RSS_MAX_MB = 150
 # mode of the proxy -> what the reason and its sentence must speak of (any of the words)
 GARBAGE = {
-    "html": "json|html|answer|content",
-    "empty": "json|empty|answer|short|body",
+    "html": "response|json|html|answer",
+    "empty": "response|json|empty|answer|short|body",
     "json-of-another-kind": "output|logits|answer",
     "half": "half|early|short|clos|connection|transfer|partial|outage",
     "wrong-shape": "shape|size|length|rows|logits",
@@ -99,6 +99,7 @@ def spoil(mode, words):
         equal(rec["state"], "completed", f"{rec}")
         true(prompt_of(s, job) == ctx.prompt, "the prompt differs")
         true(rec["usage"]["failures"] > 0, f"failures are counted: {rec['usage']}")
+        equal(rec["usage"]["repeated"], 0, "repeated: there was no crash")
     test.__doc__ = f"{mode}: paused with a reason, then completed with the same prompt"
     return test
 

@@ -1,52 +1,19 @@
 #include "net/exchange.h"
 
-#include "base/alloc.h"
-
-#include <errno.h>
 #include <signal.h>
 #include <string.h>
 #include <strings.h>
 
 /* --- process-wide --- */
 
-/* curl says "out of memory" also for a header line that is too long for it. Only a refusal
- * of ours, on the thread that saw it, is the real thing. */
-static _Thread_local bool refused;
-
-static void *note(void *p)
-{
-    if (!p)
-        refused = true;
-    return p;
-}
-
-static void *mem_alloc(size_t n)
-{
-    return note(bbt_alloc(n));
-}
-
-static void *mem_realloc(void *p, size_t n)
-{
-    return note(bbt_realloc(p, n));
-}
-
-static void *mem_calloc(size_t n, size_t size)
-{
-    return note(bbt_calloc(n, size));
-}
-
-static char *mem_strdup(const char *s)
-{
-    return note(bbt_strdup(s));
-}
-
 enum bbt_rc http_global_init(struct bbt_err *err)
 {
     CURLcode e;
 
     signal(SIGPIPE, SIG_IGN);
-    e = curl_global_init_mem(
-        CURL_GLOBAL_DEFAULT, mem_alloc, bbt_free, mem_realloc, mem_strdup, mem_calloc);
+    /* Not through base/alloc: after a refused allocation this libcurl (7.88.1) divides by
+     * zero in a hash table, so the fault hook has to end at its door. */
+    e = curl_global_init(CURL_GLOBAL_DEFAULT);
     if (e)
         return bbt_fail(err, BBT_IO, "HTTP library: %s", curl_easy_strerror(e));
     return BBT_OK;
@@ -110,6 +77,7 @@ static size_t on_head(char *line, size_t size, size_t n, void *arg)
     const char *value;
 
     if (len >= 5 && memcmp(line, "HTTP/", 5) == 0) {
+        x->head_seen = true;
         x->head->len = 0; /* 100 Continue came before: only the last block counts */
         return len;
     }
@@ -260,7 +228,6 @@ enum bbt_rc exchange_open(struct exchange *x, struct bbt_err *err)
     for (size_t i = 0; i < x->send_nr; i++)
         if (__builtin_add_overflow(len, x->send[i].n, &len) || len > INT64_MAX)
             return bbt_fail(err, BBT_INVALID, "request body too large");
-    refused = false;
     x->h = curl_easy_init();
     if (!x->h)
         return bbt_fail(err, BBT_NOMEM, "no memory for an HTTP request");
@@ -287,6 +254,14 @@ void exchange_close(struct exchange *x)
     curl_slist_free_all(x->list);
     x->h = NULL;
     x->list = NULL;
+}
+
+void exchange_rewind(struct exchange *x)
+{
+    x->at = x->off = 0;
+    x->head_seen = false;
+    x->head->len = x->body->len = 0;
+    x->why[0] = '\0';
 }
 
 /* --- what came of it --- */
@@ -319,7 +294,8 @@ enum bbt_rc exchange_result(struct exchange *x, CURLcode code, struct bbt_err *e
         return BBT_OK;
     if (x->sink_stop)
         return bbt_fail(err, BBT_CANCELED, "stopped by the reader");
-    if (x->no_mem || (code == CURLE_OUT_OF_MEMORY && refused))
+    /* curl says "out of memory" also for a header line that is too long for it. */
+    if (x->no_mem || (code == CURLE_OUT_OF_MEMORY && !x->head_seen))
         return bbt_fail(err, BBT_NOMEM, "no memory for the HTTP response");
     if (x->body_over || code == CURLE_FILESIZE_EXCEEDED)
         return bbt_fail(

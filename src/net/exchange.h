@@ -30,13 +30,16 @@ struct exchange {
     CURL *h;
     struct curl_slist *list;
     size_t at, off; /* next byte to send: slice, byte in it */
-    bool body_over, head_over, sink_stop, no_mem;
+    bool head_seen, head_over, body_over, sink_stop, no_mem;
     char why[CURL_ERROR_SIZE];
 };
 
 /* Makes x->h; the in-fields must stay as they are until exchange_close(). */
 BBT_NODISCARD enum bbt_rc exchange_open(struct exchange *x, struct bbt_err *err);
 void exchange_close(struct exchange *x);
+
+/* Back to the first byte of the request, nothing of a response seen. */
+void exchange_rewind(struct exchange *x);
 
 /* The meaning of curl's result; the sentence where it is not BBT_OK. */
 enum bbt_rc exchange_result(struct exchange *x, CURLcode code, struct bbt_err *err);

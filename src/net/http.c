@@ -24,6 +24,7 @@
 #define TIMEOUT_US 60000000u
 #define CONNECT_US 10000000u
 #define CONNECTIONS 64u
+#define DOG_US 1000000u /* after the timeout that curl was given */
 
 struct http_xfer {
     struct exchange ex;
@@ -32,6 +33,8 @@ struct http_xfer {
     struct op *wake;
     struct http_xfer *next, **at;
     uint64_t start_us;
+    struct loop_timer dog; /* where curl lost its own timeout */
+    bool again;            /* sent once more already */
 };
 
 /* A socket of curl's; freed by the close callback. */
@@ -71,6 +74,7 @@ static void take_facts(struct http_xfer *x, CURLcode code)
 /* Takes the transfer away from curl. */
 static void pull(struct http_xfer *x)
 {
+    timer_stop(&x->dog);
     curl_multi_remove_handle(x->c->multi, x->ex.h);
     exchange_close(&x->ex);
     *x->at = x->next;
@@ -92,6 +96,24 @@ static void tell(struct http_xfer *x)
     bbt_free(x);
 }
 
+/* A kept connection may have been closed by the peer while nobody looked. curl itself
+ * sends once more where reading fails; where already sending fails, the peer cannot have
+ * acted on the whole request, and we do. */
+static bool again(struct http_xfer *x, CURLcode code)
+{
+    long connects = 1, head = 1;
+
+    if (code != CURLE_SEND_ERROR || x->again ||
+        curl_easy_getinfo(x->ex.h, CURLINFO_NUM_CONNECTS, &connects) || connects > 0 ||
+        curl_easy_getinfo(x->ex.h, CURLINFO_HEADER_SIZE, &head) || head > 0)
+        return false;
+    x->again = true;
+    curl_multi_remove_handle(x->c->multi, x->ex.h);
+    exchange_rewind(&x->ex);
+    curl_easy_setopt(x->ex.h, CURLOPT_FRESH_CONNECT, 1L);
+    return curl_multi_add_handle(x->c->multi, x->ex.h) == CURLM_OK;
+}
+
 static void collect(struct http_client *c)
 {
     CURLMsg *m;
@@ -102,8 +124,12 @@ static void collect(struct http_client *c)
 
         if (m->msg != CURLMSG_DONE)
             continue;
+        CURLcode code = m->data.result; /* m is void once its handle is removed */
+
         curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &x);
-        take_facts(x, m->data.result); /* m is void after pull() */
+        if (again(x, code))
+            continue;
+        take_facts(x, code);
         pull(x);
         tell(x);
     }
@@ -115,6 +141,18 @@ static void act(struct http_client *c, curl_socket_t fd, int what)
 
     curl_multi_socket_action(c->multi, fd, what, &running);
     collect(c);
+}
+
+static void end_overdue(struct http_client *c)
+{
+    for (struct http_xfer *x = c->xfers, *next; x; x = next) {
+        next = x->next;
+        if (!x->dog.fired)
+            continue;
+        take_facts(x, CURLE_OPERATION_TIMEDOUT);
+        pull(x);
+        tell(x);
+    }
 }
 
 static void client_step(struct op *op)
@@ -132,6 +170,7 @@ static void client_step(struct op *op)
         c->timer.fired = false;
         act(c, CURL_SOCKET_TIMEOUT, 0);
     }
+    end_overdue(c);
 }
 
 static void end_later(struct http_xfer *x)
@@ -360,6 +399,8 @@ void http_start(struct http_client *c, struct http_req *r, struct op *wake)
         end_later(x);
         return;
     }
+    timer_init(&x->dog, c->loop, &c->op);
+    timer_start(&x->dog, (uint64_t)x->ex.timeout_ms * 1000 + DOG_US);
     x->next = c->xfers;
     x->at = &c->xfers;
     if (x->next)

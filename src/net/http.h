@@ -60,8 +60,7 @@ struct http_req {
     struct http_xfer *x;
 };
 
-/* Once per process before the rest of net (also for bbtctl): memory through base/alloc,
- * SIGPIPE ignored. */
+/* Once per process before the rest of net (also for bbtctl). SIGPIPE is ignored afterwards. */
 BBT_NODISCARD enum bbt_rc http_global_init(struct bbt_err *err);
 void http_global_fini(void);
 

@@ -170,7 +170,7 @@ static bool s_hangbody(struct peer *p)
 
 static bool s_drip(struct peer *p)
 {
-    say(p, "HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n");
+    say(p, "HTTP/1.1 200 OK\r\nContent-Length: 50000\r\n\r\n");
     while (!p->h->stop && say(p, "x") && wait_peer(p, 5))
         ;
     return false;
@@ -284,11 +284,14 @@ static const struct scenario *find(const char *name)
 /* More bytes of the request; false at the end. */
 static bool more(struct peer *p)
 {
+    char *room = bbt_realloc(p->in, p->len + 65537);
     ssize_t n;
 
-    p->in = bbt_realloc(p->in, p->len + 65537);
-    if (!p->in || p->len > REQUEST_MAX)
+    if (!room || p->len > REQUEST_MAX) {
+        p->in = room ? room : p->in;
         return false;
+    }
+    p->in = room;
     n = recv(p->fd, p->in + p->len, 65536, 0);
     if (n <= 0)
         return false;

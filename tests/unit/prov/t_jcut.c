@@ -165,6 +165,9 @@ static void arrays_are_cut_where_they_belong(void **state)
         "{\"data\":{\"data\":[6]}}]}");
     bbt_free(rest);
     jcut_fini(&c);
+    assert_int_equal(parse("[[{\"data\":[5]}]]", 16, &c, NULL), BBT_OK);
+    assert_int_equal(c.pieces, 0); /* the root is no object */
+    jcut_fini(&c);
     jcut_fini(NULL);
 }
 

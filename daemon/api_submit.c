@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/hint.h"
 #include "engine/task.h"
 #include "loop/loop.h"
 #include "spec/job.h"
@@ -210,20 +211,42 @@ static struct job_spec *parse(struct web_req *r, char **ret_canonical)
     return NULL;
 }
 
+#define NAMES_MAX 256 /* as many as a configuration may have of either */
+
+/* What the author may have meant: a provider, or a model of `p`. NULL: nothing is near. */
+static const char *meant(
+    const struct daemon *d, const struct conf_provider *p, const char *typed)
+{
+    const struct conf_provider *providers = d->conf->providers.item;
+    const struct conf_model *models = p ? p->models.item : NULL;
+    size_t n = p ? p->models.nr : d->conf->providers.nr;
+    const char *names[NAMES_MAX];
+
+    if (n > NAMES_MAX)
+        n = NAMES_MAX;
+    for (size_t i = 0; i < n; i++)
+        names[i] = p ? models[i].name : providers[i].name;
+    return hint_nearest(typed, names, n);
+}
+
 /* The provider and model that the job names must be in the configuration. */
 static const struct conf_model *find_model(
     struct web_req *r, struct daemon *d, const struct job_spec *spec)
 {
     const struct conf_provider *p = conf_provider(d->conf, spec->provider);
     const struct conf_model *m = p ? conf_model(p, spec->model) : NULL;
+    const char *near;
     char *text;
 
     if (m)
         return m;
+    near = meant(d, p, p ? spec->model : spec->provider);
     text = bbt_asprintf(p ? "model: provider \"%s\" has no model \"%s\" in the daemon's "
-                            "configuration"
-                          : "provider: the daemon's configuration has no provider \"%s\"",
-        spec->provider, spec->model);
+                            "configuration%s%s%s"
+                          : "provider: the daemon's configuration has no provider "
+                            "\"%.0s%s\"%s%s%s",
+        spec->provider, p ? spec->model : spec->provider, near ? " (did you mean \"" : "",
+        near ? near : "", near ? "\"?)" : "");
     api_problem(r, BBT_INVALID, text ? text : "no such provider or model");
     bbt_free(text);
     return NULL;

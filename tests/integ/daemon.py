@@ -224,8 +224,8 @@ def dead_provider(ctx):
     with ctx.session() as s:
         s.start_daemon()
         job = s.submit(ctx.task)
-        session.wait_until("a failure is counted",
-                           lambda: s.job(job)["usage"]["failures"] > 0)
+        session.wait_until("trouble is told",
+                           lambda: s.job(job).get("live", {}).get("trouble"))
         s.ctl("cancel", job)
         rec = s.finish(job, 30)
         equal(rec["state"], "cancelled", f"{rec}")

@@ -139,6 +139,16 @@ const struct key_table job_table = {
 
 /* ---- what one key alone cannot tell ---- */
 
+/* Is something wrong in this section already? Then what follows from it is not said
+ * too. */
+static bool troubled(const struct spec_problems *p, const char *section)
+{
+    for (size_t i = 0; i < p->nr; i++)
+        if (strncmp(p->item[i].pointer, section, strlen(section)) == 0)
+            return true;
+    return false;
+}
+
 static void check_data(
     const struct job_spec *s, enum job_form form, struct spec_problems *p)
 {
@@ -245,10 +255,14 @@ enum bbt_rc job_spec_parse(const json_t *tree, enum job_form form,
     table_read(&job_table, tree, "", s, problems);
     settle(s, problems);
     if (json_is_object(tree) && !problems->nomem) {
-        check_data(s, form, problems);
-        check_columns(s, problems);
-        check_labels(s, problems);
-        check_stop(s, problems);
+        if (!troubled(problems, "/data"))
+            check_data(s, form, problems);
+        if (!troubled(problems, "/data/columns"))
+            check_columns(s, problems);
+        if (!troubled(problems, "/task"))
+            check_labels(s, problems);
+        if (!troubled(problems, "/stop") && !troubled(problems, "/optimizer"))
+            check_stop(s, problems);
     }
     rc = problem_verdict(problems, job_table.name, err);
     if (rc == BBT_OK)

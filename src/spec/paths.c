@@ -6,7 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
-/* A directory variable counts only where it is an absolute path, as the XDG rules have it. */
+/* A directory variable counts only where it is an absolute path, as the XDG rules have
+ * it. */
 static const char *dir_env(const char *name)
 {
     const char *v = getenv(name);
@@ -27,7 +28,8 @@ char *paths_socket(void)
 }
 
 /* `xdg` wins; root uses `system`; everybody else `home` below the home folder. */
-static char *choose(const char *xdg, const char *file, const char *home, const char *system)
+static char *choose(
+    const char *xdg, const char *file, const char *home, const char *system)
 {
     const char *dir = dir_env(xdg), *house = dir_env("HOME");
 
@@ -49,5 +51,6 @@ char *paths_state(void)
 
 char *paths_config(void)
 {
-    return choose("XDG_CONFIG_HOME", "bbtd/bbtd.yaml", ".config", "/etc/bbtd/bbtd.yaml");
+    return choose(
+        "XDG_CONFIG_HOME", "bbtd/bbtd.yaml", ".config", "/etc/bbtd/bbtd.yaml");
 }

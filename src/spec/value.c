@@ -224,10 +224,15 @@ void value_fini(const struct key *k, void *at)
 
 json_t *value_fallback(const struct key *k)
 {
-    json_t *v;
-
     if (!k->fallback)
         return NULL;
-    v = json_loads(k->fallback, JSON_DECODE_ANY, NULL);
-    return v ? v : json_string(k->fallback);
+    switch (k->type) {
+    case KEY_COUNT:
+    case KEY_INT:
+    case KEY_REAL:
+    case KEY_BOOL:
+        return json_loads(k->fallback, JSON_DECODE_ANY, NULL);
+    default:
+        return json_string(k->fallback);
+    }
 }

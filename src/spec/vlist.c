@@ -34,6 +34,20 @@ void vlist_fini_items(const struct key *k, struct key_items *items)
     *items = (struct key_items){0};
 }
 
+/* Does the row allow so many? Notes the problem otherwise. */
+static bool number_ok(const struct reader *r, size_t n, const char *things)
+{
+    char section[120];
+
+    if ((double)n >= r->k->min && (double)n <= r->k->max && n <= ITEMS_MAX)
+        return true;
+    reader_section(r->pointer, section, sizeof section);
+    problem_add(r->problems, r->pointer, false, NULL,
+        "%s: must have %.0f to %.0f %s, not %zu", section, r->k->min, r->k->max, things,
+        n);
+    return false;
+}
+
 void vlist_read_list(const struct reader *r, const json_t *v, struct key_list *at)
 {
     struct key_list l = {0};
@@ -43,7 +57,7 @@ void vlist_read_list(const struct reader *r, const json_t *v, struct key_list *a
         reader_wrong(r, "a list", v, "like [a, b]");
         return;
     }
-    if (n > ITEMS_MAX || !reader_in_range(r, (double)n, " items", v))
+    if (!number_ok(r, n, "items"))
         return;
     l.item = bbt_calloc(n, sizeof *l.item);
     r->problems->nomem |= !l.item;
@@ -107,7 +121,7 @@ static size_t count_pairs(const struct reader *r, const json_t *v)
     }
     if (n == 0 && !(json_is_object(v) && r->k->min <= 0))
         reader_wrong(r, "lines of \"name: text\"", v, NULL);
-    else if (n > ITEMS_MAX || !reader_in_range(r, (double)n, " pairs", v))
+    else if (!number_ok(r, n, "pairs"))
         n = 0;
     return n;
 }
@@ -147,7 +161,7 @@ void vlist_read_items(const struct reader *r, const json_t *v, struct key_items 
         reader_wrong(r, "a list", v, "one \"- name: ...\" for each");
         return;
     }
-    if (n > ITEMS_MAX || !reader_in_range(r, (double)n, " items", v))
+    if (!number_ok(r, n, "items"))
         return;
     items.item = bbt_calloc(n, t->size);
     if (!items.item) {

@@ -1,0 +1,277 @@
+/* bbtd.yaml: every key, defaults, places, print and read back. */
+#include "form.h"
+
+static const char plain[] = "apiVersion: bbt/v1\n"
+                            "kind: Config\n"
+                            "providers:\n"
+                            "  - name: local\n"
+                            "    url: http://127.0.0.1:8000\n"
+                            "    models:\n"
+                            "      - {name: bbt-mini, tokenizer: models/bbt-mini}\n";
+
+static const char full[] =
+    "state_dir: /var/lib/bbtd\n"
+    "state_on_network: true\n"
+    "listen: {unix: {path: /run/bbtd.sock, mode: \"0600\"}}\n"
+    "queue: {max_running: 2, stop_grace: 1500ms, on_restart: hold}\n"
+    "log: {level: debug}\n"
+    "worker_threads: 3\n"
+    "blas_threads: 1\n"
+    "providers:\n"
+    "  - name: a\n"
+    "    kind: kserve2\n"
+    "    url: unix:/run/lm.sock\n"
+    "    concurrency: 7\n"
+    "    http: {timeout: 30s, connect_timeout: 2s, max_response: 64K}\n"
+    "    retry: {base: 10ms, cap: 1m, give_up_after: 0s}\n"
+    "    models:\n"
+    "      - name: m\n"
+    "        embedding: e\n"
+    "        version: '3'\n"
+    "        tokenizer: tok\n"
+    "        hidden: 128\n"
+    "        batch: 16\n"
+    "        max_length: 64\n"
+    "        binary: 'off'\n"
+    "        tensors: {input_ids: i1, attention_mask: i2, prompt_embedding: i3, "
+    "mask_pos: i4,\n"
+    "          label_ids: i5, token_type_ids: i6, logits: o1}\n"
+    "        parameters: {zeta: 1, flag: true, text: yes}\n"
+    "      - {name: n, tokenizer: tok}\n"
+    "  - {name: b, url: 'https://x', models: [{name: m, tokenizer: t}]}\n";
+
+static void *parse(const json_t *tree, struct spec_problems *p)
+{
+    struct conf *c = NULL;
+    struct bbt_err err;
+    enum bbt_rc rc = conf_parse(tree, &c, p, &err);
+
+    assert_true((rc == BBT_OK) == (p->total == 0));
+    assert_true(rc == BBT_OK || rc == BBT_INVALID);
+    return c;
+}
+
+static struct conf *good(const char *yaml)
+{
+    json_t *tree = form_tree(yaml);
+    struct spec_problems p;
+    struct conf *c;
+
+    problem_init(&p);
+    c = parse(tree, &p);
+    if (!c)
+        fail_msg("%s (%s)", p.item[0].message, p.item[0].fix);
+    problem_fini(&p);
+    json_decref(tree);
+    return c;
+}
+
+static void defaults(void **state)
+{
+    struct conf *c = good(plain);
+    const struct conf_provider *p;
+    const struct conf_model *m;
+
+    (void)state;
+    assert_null(c->state_dir);
+    assert_false(c->network_state);
+    assert_null(c->unix_socket.path);
+    assert_int_equal(c->unix_socket.mode, 0660);
+    assert_int_equal(c->queue.max_running, 4);
+    assert_int_equal(c->queue.stop_grace_us, 60000000);
+    assert_int_equal(c->queue.on_restart, CONF_RESUME);
+    assert_int_equal(c->log_level, 2);
+    assert_int_equal(c->worker_threads, 0);
+    assert_int_equal(c->providers.nr, 1);
+    p = conf_provider(c, "local");
+    assert_non_null(p);
+    assert_null(conf_provider(c, "loca"));
+    assert_int_equal(p->kind, CONF_KSERVE2);
+    assert_int_equal(p->concurrency, 4);
+    assert_int_equal(p->timeout_us, 120000000);
+    assert_int_equal(p->connect_timeout_us, 10000000);
+    assert_int_equal(p->response_max, 32 << 20);
+    assert_int_equal(p->retry.base_us, 1000000);
+    assert_int_equal(p->retry.cap_us, 300000000);
+    assert_int_equal(p->retry.give_up_us, UINT64_C(43200000000));
+    m = conf_model(p, "bbt-mini");
+    assert_non_null(m);
+    assert_null(conf_model(p, "other"));
+    assert_string_equal(m->tokenizer, "models/bbt-mini");
+    assert_null(m->embedding);
+    assert_null(m->version);
+    assert_int_equal(m->hidden, 0);
+    assert_int_equal(m->batch, 32);
+    assert_int_equal(m->max_length, 0);
+    assert_int_equal(m->binary, CONF_BINARY_AUTO);
+    assert_null(m->tensors.logits);
+    assert_int_equal(m->parameters.nr, 0);
+    conf_free(c);
+    conf_free(good("{}")); /* a daemon without providers can still be asked */
+}
+
+static void every_value_lands(void **state)
+{
+    struct conf *c = good(full);
+    const struct conf_provider *p = conf_provider(c, "a");
+    const struct conf_model *m = conf_model(p, "m");
+
+    (void)state;
+    assert_string_equal(c->state_dir, "/var/lib/bbtd");
+    assert_true(c->network_state);
+    assert_string_equal(c->unix_socket.path, "/run/bbtd.sock");
+    assert_int_equal(c->unix_socket.mode, 0600);
+    assert_int_equal(c->queue.max_running, 2);
+    assert_int_equal(c->queue.stop_grace_us, 1500000);
+    assert_int_equal(c->queue.on_restart, CONF_HOLD);
+    assert_int_equal(c->log_level, 3);
+    assert_int_equal(c->worker_threads, 3);
+    assert_int_equal(c->blas_threads, 1);
+    assert_int_equal(c->providers.nr, 2);
+    assert_string_equal(p->url, "unix:/run/lm.sock");
+    assert_int_equal(p->concurrency, 7);
+    assert_int_equal(p->timeout_us, 30000000);
+    assert_int_equal(p->connect_timeout_us, 2000000);
+    assert_int_equal(p->response_max, 65536);
+    assert_int_equal(p->retry.base_us, 10000);
+    assert_int_equal(p->retry.cap_us, 60000000);
+    assert_int_equal(p->retry.give_up_us, 0);
+    assert_int_equal(p->models.nr, 2);
+    assert_string_equal(m->embedding, "e");
+    assert_string_equal(m->version, "3");
+    assert_int_equal(m->hidden, 128);
+    assert_int_equal(m->batch, 16);
+    assert_int_equal(m->max_length, 64);
+    assert_int_equal(m->binary, CONF_BINARY_OFF);
+    assert_string_equal(m->tensors.input_ids, "i1");
+    assert_string_equal(m->tensors.attention_mask, "i2");
+    assert_string_equal(m->tensors.prompt_embedding, "i3");
+    assert_string_equal(m->tensors.mask_pos, "i4");
+    assert_string_equal(m->tensors.label_ids, "i5");
+    assert_string_equal(m->tensors.token_type_ids, "i6");
+    assert_string_equal(m->tensors.logits, "o1");
+    assert_int_equal(m->parameters.nr, 3);
+    assert_string_equal(m->parameters.item[0].value, "1");
+    assert_string_equal(m->parameters.item[1].value, "true");
+    assert_string_equal(m->parameters.item[2].value, "yes");
+    conf_free(c);
+}
+
+static void print_reads_back(void **state)
+{
+    const char *const docs[] = {plain, full, "{}"};
+
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        struct conf *a = good(docs[i]), *b;
+        json_t *va = conf_print(a), *vb;
+        char *once = json_print(va), *twice;
+
+        b = good(once);
+        vb = conf_print(b);
+        twice = json_print(vb);
+        assert_string_equal(once, twice);
+        bbt_free(once);
+        bbt_free(twice);
+        json_decref(va);
+        json_decref(vb);
+        conf_free(a);
+        conf_free(b);
+    }
+}
+
+static void every_key(void **state)
+{
+    (void)state;
+    form_every_key(&conf_table, "", plain, parse);
+}
+
+static void places(void **state)
+{
+    (void)state;
+    form_says("queue: {max_runing: 2, stop_grace: soon}\n"
+              "listen:\n"
+              "  unix: {mode: 660}\n"
+              "providers:\n"
+              "  - name: a\n"
+              "    url: localhost:8000\n"
+              "    concurrency: 0\n"
+              "    models:\n"
+              "      - {name: m, tokenizer: t, bach: 3}\n"
+              "      - {name: m}\n"
+              "  - {name: a, url: 'http://x', models: []}\n"
+              "  - 5\n",
+        parse,
+        "f.yaml:1:9: queue: unknown key \"max_runing\" (did you mean "
+        "\"max_running\"?)\n"
+        "f.yaml:1:36: queue.stop_grace: must be a duration, not the text \"soon\" "
+        "(like "
+        "500ms, 60s, 5m, 12h or 2d)\n"
+        "f.yaml:3:16: listen.unix.mode: must be a file mode in quotes, like \"0660\", "
+        "not "
+        "660\n"
+        "f.yaml:7:18: providers[0].concurrency: must be from 1 to 1024, not 0\n"
+        "f.yaml:9:33: providers[0].models[0]: unknown key \"bach\" (did you mean "
+        "\"batch\"?)\n"
+        "f.yaml:10:9: providers[0].models[1]: \"tokenizer\" is missing (folder with "
+        "the "
+        "model's vocabulary, relative to this file)\n"
+        "f.yaml:11:40: providers[1].models: must have 1 to 256 items, not 0\n"
+        "f.yaml:12:5: providers[2]: must be a section (it is lines of \"key: value\")\n"
+        "f.yaml:6:10: providers[0].url: \"localhost:8000\" is no address "
+        "(http://HOST:PORT, "
+        "https://HOST or unix:/path)\n"
+        "f.yaml:10:16: providers[0].models[1].name: a second model \"m\"\n"
+        "f.yaml:11:12: providers[1].name: a second provider \"a\"\n");
+}
+
+static void without_memory(void **state)
+{
+    json_t *tree = form_tree(full);
+    unsigned failed = 0;
+
+    (void)state;
+    for (int sticky = 0; sticky < 2; sticky++)
+        for (long k = 0;; k++) {
+            struct conf *c = NULL;
+            struct spec_problems p;
+            struct bbt_err err;
+            enum bbt_rc rc;
+            unsigned long asked;
+
+            problem_init(&p);
+            (void)bbt_alloc_fault(k, sticky);
+            rc = conf_parse(tree, &c, &p, &err);
+            asked = bbt_alloc_fault(-1, 0);
+            assert_true(rc == BBT_OK || rc == BBT_NOMEM);
+            failed += rc != BBT_OK;
+            conf_free(c);
+            problem_fini(&p);
+            if (asked <= (unsigned long)k)
+                break;
+        }
+    assert_true(failed > 100);
+    json_decref(tree);
+}
+
+static void page(void **state)
+{
+    (void)state;
+    form_page(&conf_table, "conf.md");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(defaults),
+        cmocka_unit_test(every_value_lands),
+        cmocka_unit_test(print_reads_back),
+        cmocka_unit_test(every_key),
+        cmocka_unit_test(places),
+        cmocka_unit_test(without_memory),
+        cmocka_unit_test(page),
+    };
+
+    json_use_alloc();
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -33,8 +33,9 @@ void api_ready_get(struct web_req *r, void *arg)
     struct daemon *d = arg;
     struct api *a;
 
-    if (d->draining) {
-        api_problem(r, BBT_CANCELED, "the daemon is stopping");
+    if (d->draining || engine_ill(d->engine)) {
+        api_problem(r, d->draining ? BBT_CANCELED : BBT_IO,
+            d->draining ? "the daemon is stopping" : engine_ill(d->engine)->text);
         return;
     }
     a = api_new(r, arg, sizeof *a);

@@ -39,16 +39,21 @@ static json_t *view_live(const struct engine_live *l)
         "wait_seconds", (double)l->wait_us / 1e6);
 }
 
-/* A running job's reason is what the engine sees now, not what the row said at its start. */
+/* A running job's reason is what the engine sees now, not what the row said at its start.
+ * While the disk is ill no row can change, so what it holds up is shown, not stored. */
 json_t *api_view_job(struct daemon *d, const struct rec_job *j)
 {
     struct engine_live live;
     bool has = j->state == REC_RUNNING && engine_live(d->engine, j->id, &live);
+    const struct keep_ill *ill = engine_ill(d->engine);
+    bool held = ill && j->state == REC_RUNNING;
     json_t *v = json_pack(
         "{s:s, s:s, s:I, s:s, s:s, s:s, s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:{s:I, s:I}, "
         "s:o, s:o}",
         "apiVersion", "v1", "kind", "Job", "id", (json_int_t)j->id, "name", j->name, "state",
-        rec_state_name(j->state), "reason", has ? live.why : j->reason, "detail", j->detail,
+        rec_state_name(held ? REC_PAUSED : j->state), "reason",
+        held ? ill->reason : has ? live.why : j->reason, "detail",
+        held ? ill->text : j->detail,
         "priority", (json_int_t)j->priority, "created", api_time(j->created_us), "started",
         api_time(j->started_us), "ended", api_time(j->ended_us), "updated",
         api_time(j->updated_us), "usage", api_view_usage(&j->usage), "plan", "generations",

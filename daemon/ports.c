@@ -66,6 +66,27 @@ void port_alarm(struct op *op, uint64_t at_us)
         timer_start_at(&bound.alarm, at_us);
 }
 
+_Static_assert(sizeof(struct loop_timer) <= sizeof(((struct port_timer *)0)->impl),
+    "port_timer.impl is too small");
+
+void port_timer_start(struct port_timer *t, uint64_t after_us)
+{
+    struct loop_timer *lt = (struct loop_timer *)(void *)t->impl;
+
+    timer_init(lt, bound.d->loop, t->wake);
+    timer_start(lt, after_us);
+}
+
+void port_timer_stop(struct port_timer *t)
+{
+    timer_stop((struct loop_timer *)(void *)t->impl);
+}
+
+bool port_timer_fired(const struct port_timer *t)
+{
+    return ((const struct loop_timer *)(const void *)t->impl)->fired;
+}
+
 /* ---- blocking work ---- */
 
 /* Lives in port_call.impl: the pool's item, and the operation that turns its end into the

@@ -6,6 +6,7 @@
 #define ENGINE_ENDPOINT_H
 
 #include "base/op.h"
+#include "engine/keep.h"
 #include "prov/prov.h"
 #include "sched/sched.h"
 #include "spec/conf.h"
@@ -21,6 +22,7 @@ struct endpoint {
     struct sched_lane lane;
     struct op kick;     /* wake it after any change to the lane */
     struct op *alarm;   /* woken when wake_us has changed */
+    struct keep_ill *ill; /* the engine's; set by it */
     uint64_t wake_us;   /* when asking the lane again can help; SCHED_NEVER */
     uint64_t answered_us; /* last good answer, turn time; 0 = none yet */
     const char *trouble;  /* outcome of the last failure since then, or NULL */

@@ -34,6 +34,7 @@ struct engine {
     int64_t *ids; /* of the live jobs, for the question */
     size_t ids_nr;
     struct rec_job found;
+    struct keep_ill ill;
     bool hold;
 };
 
@@ -97,6 +98,7 @@ static void take_over(struct engine *e)
     l->tune.id = e->found.id;
     l->tune.endpoints = e->ep;
     l->tune.endpoints_nr = e->ep_nr;
+    l->tune.ill = &e->ill;
     l->tune.wake = &e->admit;
     l->next = e->live;
     e->live = l;
@@ -140,10 +142,13 @@ static void admit_step(struct op *op)
     if (e->asking && e->next.done) {
         e->asking = false;
         if (e->next.rc == BBT_OK) {
+            e->ill.ill = false;
             take_over(e);
             e->look = true;
         } else if (e->next.rc != BBT_NOTFOUND) {
-            log_error("store-trouble", "cannot look for jobs: %s", e->next.err.msg);
+            if (!e->ill.ill)
+                log_error("store-trouble", "cannot look for jobs: %s", e->next.err.msg);
+            keep_note(&e->ill, &e->next.err);
             e->sick_until = port_now_us() + SICK_US;
             e->look = true;
             op_wake(&e->alarm);
@@ -202,8 +207,10 @@ enum bbt_rc engine_new(const struct conf *conf, struct turnq *q, struct engine *
     e->ep = bbt_calloc(conf->providers.nr, sizeof *e->ep);
     if (!e->ep)
         rc = bbt_fail(err, BBT_NOMEM, "no memory for %zu providers", conf->providers.nr);
-    for (; rc == BBT_OK && e->ep_nr < conf->providers.nr; e->ep_nr++)
+    for (; rc == BBT_OK && e->ep_nr < conf->providers.nr; e->ep_nr++) {
         rc = endpoint_init(&e->ep[e->ep_nr], &p[e->ep_nr], q, &e->alarm, err);
+        e->ep[e->ep_nr].ill = &e->ill;
+    }
     if (rc == BBT_OK)
         *ret = e;
     else
@@ -292,6 +299,11 @@ bool engine_live(const struct engine *e, int64_t job, struct engine_live *ret)
         return true;
     }
     return false;
+}
+
+const struct keep_ill *engine_ill(const struct engine *e)
+{
+    return e->ill.ill ? &e->ill : NULL;
 }
 
 struct endpoint *engine_endpoints(struct engine *e, size_t *ret_n)

@@ -49,6 +49,9 @@ struct engine_live {
 };
 bool engine_live(const struct engine *e, int64_t job, struct engine_live *ret);
 
+/* What is wrong with the store, or NULL: then nothing is sent and nothing is taken over. */
+const struct keep_ill *engine_ill(const struct engine *e);
+
 /* Providers of the configuration, for display and for provider tests. */
 struct endpoint *engine_endpoints(struct engine *e, size_t *ret_n);
 struct endpoint *engine_endpoint(struct engine *e, const char *name);

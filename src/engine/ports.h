@@ -29,6 +29,16 @@ int64_t port_wall_us(void);
 #define PORT_NEVER UINT64_MAX
 void port_alarm(struct op *op, uint64_t at_us);
 
+/* A rest: wakes the operation once, `after_us` from the turn's time. The memory is the port's
+ * until it fired or was stopped; stopping twice, or a zeroed one, is fine. */
+struct port_timer {
+    struct op *wake; /* in */
+    void *impl[12];
+};
+void port_timer_start(struct port_timer *t, uint64_t after_us);
+void port_timer_stop(struct port_timer *t);
+bool port_timer_fired(const struct port_timer *t); /* since the last start */
+
 /* Random bits for back-off jitter: the one number that need not repeat on resume. */
 uint64_t port_jitter(void);
 

@@ -60,6 +60,7 @@ void query_abort(struct query *c)
 void query_fini(struct query *c)
 {
     assert(c->state == QUERY_IDLE || c->state == QUERY_DONE);
+    keep_fini(&c->keep);
     if (c->op.q)
         op_fini(&c->op);
     prov_http_fini(&c->req);
@@ -224,8 +225,8 @@ static void step_queued(struct query *c)
             return;
         }
         query_move(c, QUERY_GATE);
-        c->gate_call = (struct port_call){.run = c->gate, .wake = &c->op};
-        port_db_run(&c->gate_call);
+        c->keep = (struct keep){.run = c->gate, .ill = c->ep->ill, .wake = &c->op};
+        keep_start(&c->keep, c->op.q);
         return;
     }
     if (!c->cancel)
@@ -240,17 +241,22 @@ static void step_queued(struct query *c)
 
 static void step_gate(struct query *c)
 {
-    if (!c->gate_call.done)
+    if (c->cancel && !c->ungating)
+        keep_drop(&c->keep);
+    if (!c->keep.done)
         return;
-    c->gated = c->gate_call.rc == BBT_OK && !c->ungating;
+    c->gated = c->keep.call.rc == BBT_OK && !c->ungating;
     if (c->gated && !c->cancel) {
         send_now(c);
         return;
     }
     if (c->gated && c->ungate) { /* else a polite stop would leave marks of what never left */
         c->ungating = true;
-        c->gate_call = (struct port_call){.run = c->ungate, .wake = &c->op};
-        port_db_run(&c->gate_call);
+        keep_fini(&c->keep);
+        c->keep = (struct keep){.run = c->ungate, .ill = c->ep->ill, .wake = &c->op};
+        keep_start(&c->keep, c->op.q);
+        if (c->hard)
+            keep_drop(&c->keep);
         return;
     }
     give_back(c, SCHED_NEUTRAL);
@@ -258,8 +264,8 @@ static void step_gate(struct query *c)
         query_end(c, BBT_CANCELED);
         return;
     }
-    c->err = c->gate_call.err;
-    query_end(c, c->gate_call.rc);
+    c->err = c->keep.call.err;
+    query_end(c, c->keep.call.rc);
 }
 
 static void query_step(struct op *op)

@@ -27,7 +27,8 @@ struct query {
     /* Reads a response of status 2xx (any status where `raw`) and keeps what it needs. */
     enum bbt_rc (*decode)(struct query *c, const struct prov_reply *r, struct bbt_err *err);
     bool raw; /* decode sees every status but 429 and 5xx (start-up probe) */
-    void (*gate)(struct port_call *p, struct port_db *db); /* or NULL; p is &query.gate_call */
+    /* Or NULL; `p` is &query.keep.call. May run several times. */
+    void (*gate)(struct port_call *p, struct port_db *db);
     void (*ungate)(struct port_call *p, struct port_db *db); /* takes it back, unsent; or NULL */
     struct op *wake;
 
@@ -45,7 +46,7 @@ struct query {
     struct sched_item item;
     bool granted, cancel, hard, gated, ungating, aborted;
     uint64_t trouble_us; /* since when it fails; 0 = it does not */
-    struct port_call gate_call;
+    struct keep keep; /* the gate */
     struct port_http x;
     struct prov_http req;
 };

@@ -14,7 +14,7 @@ struct round_eval {
     uint32_t cand, batch;
     bool storing, over;
     struct rec_answer row;
-    struct port_call put;
+    struct keep put;
     char id[48]; /* request id on the wire */
 };
 
@@ -76,7 +76,7 @@ static enum bbt_rc eval_decode(
 
 static void run_mark(struct port_call *p, struct port_db *db)
 {
-    struct round_eval *e = bbt_container(p, struct round_eval, query.gate_call);
+    struct round_eval *e = bbt_container(p, struct round_eval, query.keep.call);
     struct rec_mark m = {e->round->job, e->round->phase, e->round->gen, e->cand, e->batch};
 
     p->rc = port_db_mark_put(db, &m, &p->err);
@@ -85,7 +85,7 @@ static void run_mark(struct port_call *p, struct port_db *db)
 /* The request did not leave after all. A mark that a crash had left stays. */
 static void run_unmark(struct port_call *p, struct port_db *db)
 {
-    struct round_eval *e = bbt_container(p, struct round_eval, query.gate_call);
+    struct round_eval *e = bbt_container(p, struct round_eval, query.keep.call);
     struct rec_mark m = {e->round->job, e->round->phase, e->round->gen, e->cand, e->batch};
 
     p->rc = e->row.repeated ? BBT_OK : port_db_mark_drop(db, &m, &p->err);
@@ -93,7 +93,7 @@ static void run_unmark(struct port_call *p, struct port_db *db)
 
 static void run_put(struct port_call *p, struct port_db *db)
 {
-    struct round_eval *e = bbt_container(p, struct round_eval, put);
+    struct round_eval *e = bbt_container(p, struct round_eval, put.call);
 
     p->rc = port_db_answer_put(db, &e->row, &p->err);
     if (p->rc == BBT_CONFLICT)
@@ -157,16 +157,18 @@ static void eval_step(struct op *op)
         e->row.latency_us = e->query.latency_us;
         e->row.wall_us = port_wall_us();
         e->storing = true;
-        e->put = (struct port_call){.run = run_put, .wake = &e->op};
-        port_db_run(&e->put);
+        e->put = (struct keep){.run = run_put, .ill = r->ep->ill, .wake = &e->op};
+        keep_start(&e->put, r->q);
+        if (r->hard)
+            keep_drop(&e->put);
         return;
     }
     if (!e->put.done)
         return;
-    if (e->put.rc == BBT_OK)
+    if (e->put.call.rc == BBT_OK)
         take_logits(r, &e->row);
     else
-        fail_round(r, e->put.rc, &e->put.err, NULL);
+        fail_round(r, e->put.call.rc, &e->put.call.err, NULL);
     eval_over(e);
 }
 
@@ -302,9 +304,12 @@ void round_drop(struct round *r, bool hard)
     if (r->done || !r->op.q)
         return;
     fail_round(r, BBT_CANCELED, NULL, NULL);
+    r->hard = r->hard || hard;
     for (size_t i = 0; hard && i < r->evals; i++)
-        if (!r->eval[i].over)
+        if (!r->eval[i].over) {
             query_abort(&r->eval[i].query);
+            keep_drop(&r->eval[i].put);
+        }
     op_wake(&r->op);
 }
 
@@ -312,6 +317,7 @@ void round_fini(struct round *r)
 {
     for (size_t i = 0; i < r->evals; i++) {
         query_fini(&r->eval[i].query);
+        keep_fini(&r->eval[i].put);
         op_fini(&r->eval[i].op);
         bbt_free(r->eval[i].row.logit);
     }

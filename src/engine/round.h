@@ -45,7 +45,7 @@ struct round {
     /* own */
     struct op op;
     struct turnq *q;
-    bool loading, failed;
+    bool loading, failed, hard;
     struct port_call load;
     struct rec_answer *known;
     size_t known_n;

@@ -29,25 +29,30 @@ void tune_move(struct tune *t, enum tune_state to)
     t->state = to;
 }
 
-void tune_work(struct tune *t, enum tune_state to, bool store,
+void tune_work(struct tune *t, enum tune_state to,
     void (*run)(struct port_call *c, struct port_db *db))
 {
     tune_move(t, to);
     t->work = (struct port_call){.run = run, .wake = &t->op};
+    port_work_run(&t->work);
+}
+
+void tune_keep(struct tune *t, enum tune_state to,
+    void (*run)(struct port_call *c, struct port_db *db))
+{
+    tune_move(t, to);
     t->wall_us = port_wall_us();
-    if (to == TUNE_COMMIT || to == TUNE_VERDICT || to == TUNE_RESULT) {
-        t->spent_us = port_now_us() - t->since_us;
-        t->since_us += t->spent_us;
-    }
-    if (store)
-        port_db_run(&t->work);
-    else
-        port_work_run(&t->work);
+    t->spent_us = port_now_us() - t->since_us;
+    t->since_us += t->spent_us;
+    t->keep = (struct keep){.run = run, .ill = t->ill, .wake = &t->op};
+    keep_start(&t->keep, t->q);
+    if (t->halt)
+        keep_drop(&t->keep);
 }
 
 static void run_verdict(struct port_call *c, struct port_db *db)
 {
-    struct tune *t = bbt_container(c, struct tune, work);
+    struct tune *t = bbt_container(c, struct tune, keep.call);
     struct rec_usage add = {.active_us = t->spent_us};
     enum rec_state to = t->failed ? REC_FAILED : REC_PAUSED;
 
@@ -84,7 +89,7 @@ void tune_stop(struct tune *t, enum bbt_rc rc, const struct bbt_err *err, const 
     t->reason = reason ? reason : rc == BBT_INVALID ? "data" : "internal";
     log_warn(t->failed ? "job-failed" : "job-paused", "job=%lld reason=%s: %s",
         (long long)t->id, t->reason, t->err.msg);
-    tune_work(t, TUNE_VERDICT, true, run_verdict);
+    tune_keep(t, TUNE_VERDICT, run_verdict);
 }
 
 /* True where the story ends here; it has then been told so. */
@@ -109,21 +114,28 @@ static void after_work(struct tune *t)
     case TUNE_SEARCH:
         tune_searched(t);
         return;
-    case TUNE_FIRST:
-        port_changed(t->id);
-        tune_train(t);
-        return;
     case TUNE_TELL:
         tune_told(t);
-        return;
-    case TUNE_COMMIT:
-        tune_committed(t);
         return;
     case TUNE_PROMPT:
         tune_test(t);
         return;
+    default:
+        assert(!"no such step");
+    }
+}
+
+static void after_keep(struct tune *t)
+{
+    port_changed(t->id);
+    switch (t->state) {
+    case TUNE_FIRST:
+        tune_train(t);
+        return;
+    case TUNE_COMMIT:
+        tune_committed(t);
+        return;
     case TUNE_RESULT:
-        port_changed(t->id);
         tune_over(t, BBT_OK);
         return;
     default:
@@ -167,12 +179,17 @@ static void tune_step(struct op *op)
         if (t->round.done && !ended(t, t->round.rc, &t->round.err, t->round.reason))
             after_round(t);
         return;
+    case TUNE_FIRST:
+    case TUNE_COMMIT:
+    case TUNE_RESULT:
+        if (t->keep.done && !ended(t, t->keep.call.rc, &t->keep.call.err, NULL))
+            after_keep(t);
+        return;
     case TUNE_VERDICT:
-        if (!t->work.done)
+        if (!t->keep.done)
             return;
         port_changed(t->id);
-        tune_over(t, t->work.rc == BBT_OK || t->work.rc == BBT_CONFLICT ? t->rc
-                                                                         : t->work.rc);
+        tune_over(t, keep_is_ill(t->keep.call.rc) ? t->keep.call.rc : t->rc);
         return;
     case TUNE_OVER:
         return;
@@ -211,7 +228,8 @@ void tune_halt(struct tune *t, bool hard)
         round_drop(&t->round, hard);
         break;
     default:
-        break; /* a call is under way; its end is the end */
+        keep_drop(&t->keep); /* a call is under way; its end is the end */
+        break;
     }
 }
 
@@ -221,6 +239,7 @@ void tune_fini(struct tune *t)
     round_fini(&t->round);
     probe_fini(&t->probe);
     query_fini(&t->embed);
+    keep_fini(&t->keep);
     op_fini(&t->op);
     for (size_t i = 0; i < 3; i++)
         bbt_free(t->blobs.bytes[i]);

@@ -59,6 +59,7 @@ struct tune {
     int64_t id;
     struct endpoint *endpoints;
     size_t endpoints_nr;
+    struct keep_ill *ill;
     struct op *wake; /* woken when over */
 
     /* facts */
@@ -70,7 +71,8 @@ struct tune {
     struct turnq *q;
     struct op op;
     enum tune_state state;
-    struct port_call work; /* at most one store or worker call at a time */
+    struct port_call work; /* at most one call of a worker, or one read of the store */
+    struct keep keep;      /* at most one write */
     bool halt;             /* let go as soon as what is under way is in */
     const char *reason;    /* pause or end reason */
     bool paused, failed;   /* what the verdict makes of it */

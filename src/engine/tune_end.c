@@ -27,7 +27,7 @@ static void run_prompt(struct port_call *c, struct port_db *db)
 void tune_finish(struct tune *t, const char *reason)
 {
     t->ended = reason ? reason : "budget";
-    tune_work(t, TUNE_PROMPT, false, run_prompt);
+    tune_work(t, TUNE_PROMPT, run_prompt);
 }
 
 void tune_test(struct tune *t)
@@ -91,7 +91,7 @@ static enum bbt_rc make_sheet(struct tune *t, json_t **ret, struct bbt_err *err)
 
 static void run_result(struct port_call *c, struct port_db *db)
 {
-    struct tune *t = bbt_container(c, struct tune, work);
+    struct tune *t = bbt_container(c, struct tune, keep.call);
     struct rec_usage add = {.active_us = t->spent_us};
     struct rec_result r = {.job = t->id, .prompt = t->final_prompt, .rows = t->setup.rows,
         .hidden = t->setup.hidden};
@@ -119,5 +119,5 @@ static void run_result(struct port_call *c, struct port_db *db)
 
 void tune_result(struct tune *t)
 {
-    tune_work(t, TUNE_RESULT, true, run_result);
+    tune_keep(t, TUNE_RESULT, run_result);
 }

@@ -117,7 +117,7 @@ static void run_tell(struct port_call *c, struct port_db *db)
 
 void tune_tell(struct tune *t)
 {
-    tune_work(t, TUNE_TELL, false, run_tell);
+    tune_work(t, TUNE_TELL, run_tell);
 }
 
 /* ---- DEV ---- */
@@ -190,7 +190,7 @@ void tune_judged(struct tune *t)
 
 static void run_commit(struct port_call *c, struct port_db *db)
 {
-    struct tune *t = bbt_container(c, struct tune, work);
+    struct tune *t = bbt_container(c, struct tune, keep.call);
     struct rec_best best = {t->id, t->closed.gen, (uint32_t)t->dev_best, t->dev_score,
         t->dev_loss, t->search->dim, t->dev_z};
     struct rec_turn turn = {
@@ -219,7 +219,7 @@ static void run_commit(struct port_call *c, struct port_db *db)
 static void commit(struct tune *t)
 {
     t->closed.wall_us = port_wall_us();
-    tune_work(t, TUNE_COMMIT, true, run_commit);
+    tune_keep(t, TUNE_COMMIT, run_commit);
 }
 
 const char *tune_stop_reason(const struct tune *t)

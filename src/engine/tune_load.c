@@ -81,7 +81,9 @@ static void run_load(struct port_call *c, struct port_db *db)
 
 void tune_load(struct tune *t)
 {
-    tune_work(t, TUNE_LOAD, true, run_load);
+    tune_move(t, TUNE_LOAD);
+    t->work = (struct port_call){.run = run_load, .wake = &t->op};
+    port_db_run(&t->work);
 }
 
 /* ---- PROBE ---- */
@@ -150,7 +152,7 @@ static void run_build(struct port_call *c, struct port_db *db)
 
 void tune_build(struct tune *t)
 {
-    tune_work(t, TUNE_BUILD, false, run_build);
+    tune_work(t, TUNE_BUILD, run_build);
 }
 
 /* ---- EMBED: p0 and the scale of A ---- */
@@ -270,12 +272,12 @@ static void run_search(struct port_call *c, struct port_db *db)
 
 void tune_search(struct tune *t)
 {
-    tune_work(t, TUNE_SEARCH, false, run_search);
+    tune_work(t, TUNE_SEARCH, run_search);
 }
 
 static void run_first(struct port_call *c, struct port_db *db)
 {
-    struct tune *t = bbt_container(c, struct tune, work);
+    struct tune *t = bbt_container(c, struct tune, keep.call);
     struct rec_turn turn = {
         .job = t->id,
         .open = &t->open,
@@ -309,7 +311,7 @@ void tune_searched(struct tune *t)
     rec_resume_fini(&t->resume);
     if (t->first) {
         t->fresh = true;
-        tune_work(t, TUNE_FIRST, true, run_first);
+        tune_keep(t, TUNE_FIRST, run_first);
         return;
     }
     /* the rules that ended the search before a crash end it again */

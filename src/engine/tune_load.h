@@ -10,8 +10,12 @@
 /* Changes the state; asserts that the picture has such an arrow. */
 void tune_move(struct tune *t, enum tune_state to);
 
-/* Moves to `to` and runs `run` on the store's thread or on a worker. */
-void tune_work(struct tune *t, enum tune_state to, bool store,
+/* Moves to `to` and runs `run` on a worker; c is &tune.work. */
+void tune_work(struct tune *t, enum tune_state to,
+    void (*run)(struct port_call *c, struct port_db *db));
+
+/* Moves to `to` and writes; c is &tune.keep.call, and `run` may run several times. */
+void tune_keep(struct tune *t, enum tune_state to,
     void (*run)(struct port_call *c, struct port_db *db));
 
 /* Questions of one step. */

@@ -123,6 +123,7 @@ void req_on_connection(void *cls, struct MHD_Connection *mhd, void **ctx,
 void req_suspend(struct web_req *r);
 void req_resume(struct web_req *r); /* gives it back to libmicrohttpd, now */
 void req_resume_soon(struct web_req *r);
+struct web_req *req_new(struct web *w, const char *uri); /* copies `uri`; NULL: no memory */
 void req_free(struct web_req *r);
 
 /* reply.c: makes the answer, does not send it. */

@@ -131,30 +131,39 @@ void req_resume_soon(struct web_req *r)
 
 /* --- requests --- */
 
+struct web_req *req_new(struct web *w, const char *uri)
+{
+    size_t len = strlen(uri), room = len + 2;
+    struct web_req *r = bbt_calloc(1, sizeof(*r) + 4 * room);
+
+    if (!r)
+        return NULL;
+    r->w = w;
+    r->path = (char *)(r + 1);
+    r->parts = r->path + room;
+    r->query = r->parts + room; /* twice the room: see route.c */
+    memcpy(r->path, uri, len + 1);
+    buf_init(&r->body, 0);
+    buf_init(&r->headers, WEB_HEADERS_MAX);
+    buf_init(&r->out, 0);
+    return r;
+}
+
 void *req_on_uri(void *cls, const char *uri, struct MHD_Connection *mhd)
 {
     struct web_sock *s = cls;
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-    size_t room = strlen(uri) + 2;
     struct web_req *r;
 
     if (!info || !info->socket_context)
         return NULL;
-    r = bbt_calloc(1, sizeof(*r) + 4 * room);
+    r = req_new(s->w, uri);
     if (!r)
         return NULL;
-    r->w = s->w;
     r->sock = s;
     r->conn = info->socket_context;
     r->mhd = mhd;
-    r->path = (char *)(r + 1);
-    r->parts = r->path + room;
-    r->query = r->parts + room;
-    memcpy(r->path, uri, strlen(uri) + 1);
-    buf_init(&r->body, 0);
-    buf_init(&r->headers, WEB_HEADERS_MAX);
-    buf_init(&r->out, 0);
     r->conn->r = r;
     r->w->busy++;
     return r;

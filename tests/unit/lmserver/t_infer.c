@@ -137,87 +137,88 @@ static void binary_refusals(void **state)
     }
 }
 
+static const struct {
+    const char *body, *part;
+} refused[] = {
+    {"", "request:1:"},
+    {"{", "request:1:"},
+    {"[]", "not a JSON object"},
+    {"{}", "'inputs'"},
+    {"{\"inputs\":[]}", "'inputs'"},
+    {"{\"inputs\":{}}", "'inputs'"},
+    {"{\"inputs\":[{}]}", "no 'name'"},
+    {"{\"inputs\":[7]}", "no 'name'"},
+    {"{\"inputs\":[" POS "," POS "]}", "twice"},
+    {"{\"inputs\":[" POS "]}", "input 'input_ids' is missing"},
+    {"{\"inputs\":[" IDS "]}", "input 'mask_pos' is missing"},
+    {"{\"inputs\":[" IDS "," POS "],\"parameters\":[]}", "'parameters'"},
+    {"{\"inputs\":[" IDS "," POS "],\"parameters\":{\"compse\":\"add\"}}", "'compse'"},
+    {"{\"inputs\":[" IDS "," POS "],\"parameters\":{\"compose\":\"replace\"}}", "compose"},
+    {"{\"inputs\":[" IDS "," POS "],\"parameters\":{\"prompt_at\":7}}", "prompt_at"},
+    {"{\"inputs\":[" IDS "," POS "],\"outputs\":[{\"name\":\"hidden\"}]}", "'hidden'"},
+    {"{\"inputs\":[" IDS "," POS "],\"outputs\":[{}]}", "no 'name'"},
+    {"{\"inputs\":[" IDS "," POS "],\"outputs\":7}", "'outputs'"},
+    {IN(PROMPT("[4]", "[1,2,3,4]")), "rank 1"},
+    {IN(PROMPT("[1,5]", "[1,2,3,4,5]")), "5 wide"},
+    {IN(PROMPT("[3,1,4]", "[1,2,3,4,1,2,3,4,1,2,3,4]")), "3 prompts for 2 rows"},
+    {IN(PROMPT("[1,4]", "[1,2,3]")), "3 numbers in 'data'"},
+    {IN(PROMPT("[1,4]", "[1,2,3,1e39]")), "not a finite number"},
+    {IN(PROMPT("[4,4]", "[0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0]")), "no token at position 4"},
+    {IN(PROMPT("[3,4]", "[0,0,0,0,0,0,0,0,0,0,0,0]")), "row 1 has no token at position 3"},
+    {IN(PROMPT("[0]", "[]")), "rank 1"},
+    {IN(LABELS("[0]", "[]")), "label_ids"},
+    {IN(LABELS("[1,1,1]", "[1]")), "label_ids"},
+    {IN(LABELS("[3,1]", "[1,2,3]")), "label_ids"},
+    {IN(LABELS("[1]", "[50]")), "label_ids: element 0 is 50"},
+    {IN(LABELS("[1]", "[-1]")), "label_ids: element 0 is -1"},
+    {IN(LABELS("[1]", "[1.5]")), "no integer"},
+    {IN(LABELS("[1]", "[1e300]")), "no integer"},
+    {IN(LABELS("[-1]", "[1]")), "a size that cannot be"},
+    {IN(LABELS("[1.0]", "[1]")), "a size that cannot be"},
+    {IN(LABELS("[1,1,1,1,1]", "[1]")), "1 to 4 sizes"},
+    {IN(",{\"name\":\"label_ids\",\"shape\":[1],\"datatype\":\"FP32\",\"data\":[1]}"),
+        "an integer type is expected"},
+    {IN(",{\"name\":\"prompt_embedding\",\"shape\":[1,4],\"datatype\":\"INT32\","
+        "\"data\":[1,2,3,4]}"), "a floating-point type is expected"},
+    {IN(",{\"name\":\"label_ids\",\"shape\":[1],\"datatype\":\"INT64\"}"), "neither 'data'"},
+    {IN(",{\"name\":\"label_ids\",\"shape\":[1],\"datatype\":\"INT64\","
+        "\"d\\u0061ta\":99}"), "neither 'data'"},
+    {IN(",{\"name\":\"label_ids\",\"shape\":[1],\"datatype\":\"INT64\","
+        "\"parameters\":{\"binary_data_size\":8}}"), "without the header"},
+    {IN(",{\"name\":\"prompt_embeding\",\"shape\":[1],\"datatype\":\"FP32\",\"data\":[1]}"),
+        "did you mean 'prompt_embedding'"},
+    {"{\"inputs\":[" POS ",{\"name\":\"input_ids\",\"shape\":[8],\"datatype\":\"INT64\","
+     "\"data\":[1,1,1,1,1,1,1,1]}]}", "rank 1"},
+    {"{\"inputs\":[" POS ",{\"name\":\"input_ids\",\"shape\":[2,0],\"datatype\":\"INT64\","
+     "\"data\":[]}]}", "empty"},
+    {"{\"inputs\":[" POS ",{\"name\":\"input_ids\",\"shape\":[2,1],\"datatype\":\"INT64\","
+     "\"data\":[50,1]}]}", "row 0, column 0 is 50"},
+    {"{\"inputs\":[" POS ",{\"name\":\"input_ids\",\"shape\":[2,2],\"datatype\":\"INT64\","
+     "\"data\":[1,1,1,1]}]}", "mask_pos: row 0 is 2"},
+    {"{\"inputs\":[" POS ",{\"name\":\"input_ids\",\"shape\":[2,9],\"datatype\":\"INT64\","
+     "\"data\":[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1]}]}", "longer than the model's 8"},
+    {"{\"inputs\":[" POS ",{\"name\":\"input_ids\",\"shape\":[3,1],\"datatype\":\"INT64\","
+     "\"data\":[1,1,1]}]}", "mask_pos does not have the shape"},
+    {"{\"inputs\":[" IDS "," POS ",{\"name\":\"attention_mask\",\"shape\":[2,4],"
+     "\"datatype\":\"INT64\",\"data\":[1,1,1,1,1,1,1,2]}]}", "element 7 is 2"},
+    {"{\"inputs\":[" IDS "," POS ",{\"name\":\"attention_mask\",\"shape\":[2,3],"
+     "\"datatype\":\"INT64\",\"data\":[1,1,1,1,1,1]}]}", "another shape"},
+    {"{\"inputs\":[" IDS "," POS ",{\"name\":\"attention_mask\",\"shape\":[2,4],"
+     "\"datatype\":\"INT64\",\"data\":[1,1,0,1,1,1,1,1]}]}", "mask_pos: row 0 is 2"},
+};
+
 static void refusals(void **state)
 {
-    static const struct {
-        const char *body, *part;
-    } bad[] = {
-        {"", "request:1:"},
-        {"{", "request:1:"},
-        {"[]", "not a JSON object"},
-        {"{}", "'inputs'"},
-        {"{\"inputs\":[]}", "'inputs'"},
-        {"{\"inputs\":{}}", "'inputs'"},
-        {"{\"inputs\":[{}]}", "no 'name'"},
-        {"{\"inputs\":[7]}", "no 'name'"},
-        {"{\"inputs\":[" POS "," POS "]}", "twice"},
-        {"{\"inputs\":[" POS "]}", "input 'input_ids' is missing"},
-        {"{\"inputs\":[" IDS "]}", "input 'mask_pos' is missing"},
-        {"{\"inputs\":[" IDS "," POS "],\"parameters\":[]}", "'parameters'"},
-        {"{\"inputs\":[" IDS "," POS "],\"parameters\":{\"compse\":\"add\"}}", "'compse'"},
-        {"{\"inputs\":[" IDS "," POS "],\"parameters\":{\"compose\":\"replace\"}}", "compose"},
-        {"{\"inputs\":[" IDS "," POS "],\"parameters\":{\"prompt_at\":7}}", "prompt_at"},
-        {"{\"inputs\":[" IDS "," POS "],\"outputs\":[{\"name\":\"hidden\"}]}", "'hidden'"},
-        {"{\"inputs\":[" IDS "," POS "],\"outputs\":[{}]}", "no 'name'"},
-        {"{\"inputs\":[" IDS "," POS "],\"outputs\":7}", "'outputs'"},
-        {IN(PROMPT("[4]", "[1,2,3,4]")), "rank 1"},
-        {IN(PROMPT("[1,5]", "[1,2,3,4,5]")), "5 wide"},
-        {IN(PROMPT("[3,1,4]", "[1,2,3,4,1,2,3,4,1,2,3,4]")), "3 prompts for 2 rows"},
-        {IN(PROMPT("[1,4]", "[1,2,3]")), "3 numbers in 'data'"},
-        {IN(PROMPT("[1,4]", "[1,2,3,1e39]")), "not a finite number"},
-        {IN(PROMPT("[4,4]", "[0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0]")), "no token at position 4"},
-        {IN(PROMPT("[3,4]", "[0,0,0,0,0,0,0,0,0,0,0,0]")), "row 1 has no token at position 3"},
-        {IN(PROMPT("[0]", "[]")), "rank 1"},
-        {IN(LABELS("[0]", "[]")), "label_ids"},
-        {IN(LABELS("[1,1,1]", "[1]")), "label_ids"},
-        {IN(LABELS("[3,1]", "[1,2,3]")), "label_ids"},
-        {IN(LABELS("[1]", "[50]")), "label_ids: element 0 is 50"},
-        {IN(LABELS("[1]", "[-1]")), "label_ids: element 0 is -1"},
-        {IN(LABELS("[1]", "[1.5]")), "no integer"},
-        {IN(LABELS("[1]", "[1e300]")), "no integer"},
-        {IN(LABELS("[-1]", "[1]")), "a size that cannot be"},
-        {IN(LABELS("[1.0]", "[1]")), "a size that cannot be"},
-        {IN(LABELS("[1,1,1,1,1]", "[1]")), "1 to 4 sizes"},
-        {IN(",{\"name\":\"label_ids\",\"shape\":[1],\"datatype\":\"FP32\",\"data\":[1]}"),
-            "an integer type is expected"},
-        {IN(",{\"name\":\"prompt_embedding\",\"shape\":[1,4],\"datatype\":\"INT32\","
-            "\"data\":[1,2,3,4]}"), "a floating-point type is expected"},
-        {IN(",{\"name\":\"label_ids\",\"shape\":[1],\"datatype\":\"INT64\"}"), "neither 'data'"},
-        {IN(",{\"name\":\"label_ids\",\"shape\":[1],\"datatype\":\"INT64\","
-            "\"d\\u0061ta\":99}"), "neither 'data'"},
-        {IN(",{\"name\":\"label_ids\",\"shape\":[1],\"datatype\":\"INT64\","
-            "\"parameters\":{\"binary_data_size\":8}}"), "without the header"},
-        {IN(",{\"name\":\"prompt_embeding\",\"shape\":[1],\"datatype\":\"FP32\",\"data\":[1]}"),
-            "did you mean 'prompt_embedding'"},
-        {"{\"inputs\":[" POS ",{\"name\":\"input_ids\",\"shape\":[8],\"datatype\":\"INT64\","
-         "\"data\":[1,1,1,1,1,1,1,1]}]}", "rank 1"},
-        {"{\"inputs\":[" POS ",{\"name\":\"input_ids\",\"shape\":[2,0],\"datatype\":\"INT64\","
-         "\"data\":[]}]}", "empty"},
-        {"{\"inputs\":[" POS ",{\"name\":\"input_ids\",\"shape\":[2,1],\"datatype\":\"INT64\","
-         "\"data\":[50,1]}]}", "row 0, column 0 is 50"},
-        {"{\"inputs\":[" POS ",{\"name\":\"input_ids\",\"shape\":[2,2],\"datatype\":\"INT64\","
-         "\"data\":[1,1,1,1]}]}", "mask_pos: row 0 is 2"},
-        {"{\"inputs\":[" POS ",{\"name\":\"input_ids\",\"shape\":[2,9],\"datatype\":\"INT64\","
-         "\"data\":[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1]}]}", "longer than the model's 8"},
-        {"{\"inputs\":[" POS ",{\"name\":\"input_ids\",\"shape\":[3,1],\"datatype\":\"INT64\","
-         "\"data\":[1,1,1]}]}", "mask_pos does not have the shape"},
-        {"{\"inputs\":[" IDS "," POS ",{\"name\":\"attention_mask\",\"shape\":[2,4],"
-         "\"datatype\":\"INT64\",\"data\":[1,1,1,1,1,1,1,2]}]}", "element 7 is 2"},
-        {"{\"inputs\":[" IDS "," POS ",{\"name\":\"attention_mask\",\"shape\":[2,3],"
-         "\"datatype\":\"INT64\",\"data\":[1,1,1,1,1,1]}]}", "another shape"},
-        {"{\"inputs\":[" IDS "," POS ",{\"name\":\"attention_mask\",\"shape\":[2,4],"
-         "\"datatype\":\"INT64\",\"data\":[1,1,0,1,1,1,1,1]}]}", "mask_pos: row 0 is 2"},
-    };
     (void)state;
 
-    for (size_t i = 0; i < LMTEST_COUNT(bad); i++) {
+    for (size_t i = 0; i < LMTEST_COUNT(refused); i++) {
         struct oip_request r;
         struct query q;
         struct bbt_err err = {0};
         enum bbt_rc rc =
-            ask(bad[i].body, strlen(bad[i].body), OIP_ALL_JSON, &r, &q, &err);
+            ask(refused[i].body, strlen(refused[i].body), OIP_ALL_JSON, &r, &q, &err);
 
-        lmtest_refused((int)rc, BBT_INVALID, err.msg, bad[i].part, bad[i].body);
+        lmtest_refused((int)rc, BBT_INVALID, err.msg, refused[i].part, refused[i].body);
         assert_false(q.too_large);
         query_fini(&q);
         oip_request_fini(&r);

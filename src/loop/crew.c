@@ -139,7 +139,7 @@ static int start_thread(struct crew *c, unsigned i, bool several)
     if (e)
         return e;
     if (several)
-        snprintf(name, sizeof(name), "%.11s-%u", c->name, i % 100);
+        snprintf(name, sizeof(name), "%.11s-%u", c->name, i % 1000);
     else
         snprintf(name, sizeof(name), "%s", c->name);
     pthread_setname_np(c->thread[i], name);

@@ -1,4 +1,6 @@
 /* web.c -- the server: sockets into the loop, requests out to handlers. */
+#include "web/web.h"
+
 #include "base/alloc.h"
 #include "loop/loop.h"
 #include "web/inside.h"

@@ -1,7 +1,8 @@
 /* Listening sockets: unix sockets that are stale, taken or foreign; inherited ones. */
-#include "web/web.h"
+#include "web/listen.h"
 
 #include "turn.h"
+#include "web/web.h"
 #include "wire.h"
 
 #include <fcntl.h>
@@ -201,6 +202,24 @@ static void inherited_socket(void **state)
     unlink(path);
 }
 
+/* Neither blocks the loop nor leaks into children. */
+static void flags(void **state)
+{
+    int fd[2];
+    uint16_t port = 0;
+
+    (void)state;
+    assert_int_equal(listen_tcp("127.0.0.1", 0, &fd[0], &port, NULL), BBT_OK);
+    assert_int_not_equal(port, 0);
+    assert_int_equal(listen_unix(path, 0600, &fd[1], NULL), BBT_OK);
+    for (int i = 0; i < 2; i++) {
+        assert_true(fcntl(fd[i], F_GETFL) & O_NONBLOCK);
+        assert_true(fcntl(fd[i], F_GETFD) & FD_CLOEXEC);
+        close(fd[i]);
+    }
+    unlink(path);
+}
+
 static int setup(void **state)
 {
     (void)state;
@@ -226,6 +245,7 @@ int main(void)
         cmocka_unit_test(successor_is_kept),
         cmocka_unit_test(tcp_port_taken),
         cmocka_unit_test(inherited_socket),
+        cmocka_unit_test(flags),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -562,6 +562,40 @@ static void bad_routes(void **state)
     loop_free(l);
 }
 
+/* Any single allocation may fail: the client gets an answer or a closed connection, and
+ * the next one is served. */
+static void allocations_fail(void **state)
+{
+    struct fix f = open_web();
+    unsigned cut = 0, refused = 0, asked_less = 0;
+
+    (void)state;
+    ask(&f, "GET /nowhere" H "\r\n", "no-such-path"); /* accepted before anything fails */
+    forget(&f);
+    for (long k = 0; asked_less < 2; k++) {
+        struct wire c;
+
+        assert_true(wire_tcp(&c, f.port));
+        assert_true(wire_say(&c, "POST /echo" H "Content-Length: 5\r\n"
+                                 "Connection: close\r\n\r\nhello"));
+        bbt_alloc_fault(k, 0);
+        UNTIL(f.l, web_busy(f.w) == 0 && wire_ended(&c)); /* reading allocates as well */
+        asked_less += bbt_alloc_fault(-1, 0) <= (unsigned long)k;
+        if (!wire_has(&c, "HTTP/1.1"))
+            cut++;
+        else if (!wire_has(&c, " 200 "))
+            refused += wire_has(&c, " 503 ");
+        else
+            assert_true(wire_has(&c, "hello"));
+        wire_close(&c);
+        ask(&f, "POST /echo" H "Content-Length: 2\r\n\r\nok", "\r\n\r\nok");
+        forget(&f);
+    }
+    assert_true(cut > 0);
+    assert_true(refused > 0);
+    close_web(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -583,6 +617,7 @@ int main(void)
         cmocka_unit_test(free_with_held_requests),
         cmocka_unit_test(quiesce),
         cmocka_unit_test(bad_routes),
+        cmocka_unit_test(allocations_fail),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -111,6 +111,7 @@ static enum bbt_rc init_cma(
     o.popsize = s->popsize;
     o.sigma0 = spec->sigma;
     o.seed = spec->seed;
+    o.step = spec->step_rule == JOB_STEP_TPA ? CMA_STEP_TPA : CMA_STEP_CSA;
     if (spec->loss == JOB_NEGATIVE_METRIC) /* few levels: equal losses are no sign of an end */
         o.tol.fun = o.tol.funhist = o.tol.flat = 0;
     return cma_new(&o, NULL, &s->cma, err);

@@ -143,13 +143,17 @@ void tune_told(struct tune *t)
             t->dev_digest, t->dev_n, t->dev_fresh});
 }
 
-/* Better by metric; at equal metric by more than the tolerance of loss. Ties keep the
- * earlier, as the reference code does. */
+/* Better by metric, and at equal metric by more than the tolerance of loss; or by loss alone
+ * where the job wants it so (steadier on few examples). Ties keep the earlier, as the
+ * reference code does. */
 static bool better(const struct tune *t, double score, double loss, double than_score,
     double than_loss)
 {
-    return score > than_score ||
-        (score == than_score && loss < than_loss - t->spec->stall_tolerance);
+    bool lower = loss < than_loss - t->spec->stall_tolerance;
+
+    if (t->spec->dev_select == JOB_BY_LOSS)
+        return lower;
+    return score > than_score || (score == than_score && lower);
 }
 
 void tune_judged(struct tune *t)

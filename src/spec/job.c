@@ -18,7 +18,8 @@ static const char *const projections[] = {"uniform", "normal", NULL};
 static const char *const inits[] = {"zero", "random_tokens", NULL};
 static const char *const losses[] = {"cross_entropy", "hinge", "negative_metric", NULL};
 static const char *const formats[] = {"auto", "tsv", "csv", "jsonl", NULL};
-static const char *const step_rules[] = {"csa", NULL};
+static const char *const step_rules[] = {"csa", "tpa", NULL};
+static const char *const selects[] = {"metric", "loss", NULL};
 
 #define ROW(path_, type_, field_, min_, max_, fallback_, help_)                        \
     {                                                                                  \
@@ -110,7 +111,7 @@ static const struct key keys[] = {
     ROW("optimizer.sigma", KEY_REAL, sigma, 1e-9, 1e9, "1", "first step size"),
     ROW("optimizer.seed", KEY_COUNT, seed, 1, INFINITY, "42", "of everything random"),
     WORD("optimizer.step_rule", step_rule, step_rules, "csa",
-        "how the step size adapts"),
+        "how the step size adapts: path length, or two points"),
 
     WORD(
         "objective.loss", loss, losses, "cross_entropy", "what the search makes small"),
@@ -118,6 +119,8 @@ static const struct key keys[] = {
 
     ROW("dev_every", KEY_COUNT, dev_every, 1, 1e6, "5",
         "generations between measurements on the dev set"),
+    WORD("dev_select", dev_select, selects, "metric",
+        "what the best prompt is chosen by: metric (ties by loss), or loss on dev"),
     ROW("dev_mean", KEY_BOOL, dev_mean, 0, 0, "false",
         "also measure the mean of the search distribution"),
 

@@ -21,7 +21,8 @@ enum job_projection { JOB_PROJ_UNIFORM, JOB_PROJ_NORMAL };
 enum job_init { JOB_INIT_ZERO, JOB_INIT_RANDOM_TOKENS };
 enum job_loss { JOB_CROSS_ENTROPY, JOB_HINGE, JOB_NEGATIVE_METRIC };
 enum job_format { JOB_FORMAT_AUTO, JOB_TSV, JOB_CSV, JOB_JSONL };
-enum job_step_rule { JOB_STEP_CSA };
+enum job_step_rule { JOB_STEP_CSA, JOB_STEP_TPA };
+enum job_select { JOB_BY_METRIC, JOB_BY_LOSS };
 
 struct job_data {
     char *file;     /* as written; relative to the job file; NULL = no such set */
@@ -65,6 +66,7 @@ struct job_spec {
     double margin; /* hinge only */
 
     uint64_t dev_every; /* generations */
+    enum job_select dev_select; /* what makes a prompt better than another */
     bool dev_mean;      /* also measure the search distribution's mean */
 
     uint64_t stop_evaluations, stop_generations; /* 0 = open */

@@ -48,10 +48,11 @@ static const char full[] =
     "  init: random_tokens\n"
     "  init_seed: 13\n"
     "optimizer: {algorithm: cma-es, popsize: 8, sigma: 0.125, seed: 14, step_rule: "
-    "csa}\n"
+    "tpa}\n"
     "objective: {loss: hinge, margin: 1.5}\n"
     "dev_every: 3\n"
     "dev_mean: true\n"
+    "dev_select: loss\n"
     "stop:\n"
     "  evaluations: 80\n"
     "  generations: 9\n"
@@ -184,7 +185,8 @@ static void every_value_lands(void **state)
     assert_int_equal(s->popsize, 8);
     assert_true(s->sigma == 0.125);
     assert_int_equal(s->seed, 14);
-    assert_int_equal(s->step_rule, JOB_STEP_CSA);
+    assert_int_equal(s->step_rule, JOB_STEP_TPA);
+    assert_int_equal(s->dev_select, JOB_BY_LOSS);
     assert_int_equal(s->loss, JOB_HINGE);
     assert_true(s->margin == 1.5);
     assert_int_equal(s->dev_every, 3);
@@ -245,7 +247,8 @@ static void print_is_canonical(void **state)
         "\"file\":"
         "\"test.tsv\",\"format\":\"auto\"},\"train\":{\"file\":\"train.tsv\","
         "\"format\":"
-        "\"auto\",\"shots\":16}},\"dev_every\":5,\"dev_mean\":false,\"kind\":"
+        "\"auto\",\"shots\":16}},\"dev_every\":5,\"dev_mean\":false,"
+        "\"dev_select\":\"metric\",\"kind\":"
         "\"TuningJob\","
         "\"model\":\"bbt-mini\",\"name\":\"sst2\",\"objective\":{\"loss\":\"cross_"
         "entropy\","

@@ -1,7 +1,7 @@
 /* hostile.h -- an HTTP server that misbehaves on demand, on threads of its own.
  *
  * The scenario is the last segment of the request's path ("/v1/half"), or the one set for
- * all paths. Names: hostile.c's table. */
+ * all paths. Names: scenario.c's table. */
 #ifndef SUPPORT_HOSTILE_H
 #define SUPPORT_HOSTILE_H
 

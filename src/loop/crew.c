@@ -1,8 +1,8 @@
 /* crew.c -- from submit to done:
  *
  *   loop thread        queue        worker                 ready list      loop thread
- *   crew_submit --> head..tail --> begin, run..., end --> done_head.. --> on_async: done,
- *                                                            (async)       op_wake
+ *   crew_submit --> head..tail --> begin, run..., end --> done_head.. --> on_async:
+ * done, (async)       op_wake
  *
  * Both lists are guarded by `lock`; an item is in at most one of them. The handle keeps
  * the loop alive exactly while something is pending. */
@@ -174,7 +174,8 @@ enum bbt_rc crew_new(struct loop *l, const struct lane_opts *opts, unsigned thre
         e = start_thread(c, c->threads, threads > 1);
         if (e) {
             crew_free(c);
-            return bbt_fail(err, BBT_IO, "cannot start a worker thread: %s", strerror(e));
+            return bbt_fail(
+                err, BBT_IO, "cannot start a worker thread: %s", strerror(e));
         }
     }
     *ret = c;

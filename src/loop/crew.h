@@ -1,7 +1,7 @@
 /* crew.h -- inside of src/loop: threads that take work items from one queue.
  *
- * The common ground of work.h (several threads, one item at a time) and lane.h (one thread,
- * several items between begin and end). Contracts are there. */
+ * The common ground of work.h (several threads, one item at a time) and lane.h (one
+ * thread, several items between begin and end). Contracts are there. */
 #ifndef LOOP_CREW_H
 #define LOOP_CREW_H
 

@@ -15,7 +15,8 @@ struct loop_heap {
     uint64_t armed_us;       /* due time the handle is set to; 0: stopped */
 };
 
-/* Empty, on its own handle of the loop; close ends with that handle's close callback. */
+/* Empty, on its own handle of the loop; close ends with that handle's close callback.
+ */
 void timer_heap_init(struct loop_heap *h, struct loop *l);
 void timer_heap_close(struct loop_heap *h);
 

@@ -1,7 +1,8 @@
 /* lane.h -- one dedicated thread that runs its items in order, several per batch.
  *
- * Made for the store: a batch is a transaction, so that items which queue up behind a slow
- * commit share the next one. An item is reported done only after its batch ended. */
+ * Made for the store: a batch is a transaction, so that items which queue up behind a
+ * slow commit share the next one. An item is reported done only after its batch ended.
+ */
 #ifndef LOOP_LANE_H
 #define LOOP_LANE_H
 
@@ -10,11 +11,12 @@
 struct lane;
 
 struct lane_opts {
-    const char *name;    /* of the thread, at most 15 bytes */
-    unsigned batch_max;  /* most items per batch, >= 1 */
+    const char *name;   /* of the thread, at most 15 bytes */
+    unsigned batch_max; /* most items per batch, >= 1 */
     /* Both on the lane's thread; both may be NULL. Where begin fails, the items of the
-     * batch do not run and get its class as batch_rc; end is not called. Otherwise every
-     * item gets the class that end returned (COMMIT failed: nothing of it happened). */
+     * batch do not run and get its class as batch_rc; end is not called. Otherwise
+     * every item gets the class that end returned (COMMIT failed: nothing of it
+     * happened). */
     enum bbt_rc (*begin)(void *arg);
     enum bbt_rc (*end)(void *arg);
     void *arg;

@@ -25,7 +25,7 @@
 struct loop {
     uv_loop_t uv;
     uv_prepare_t prepare; /* unreferenced: drains the queue right before the poll */
-    uv_idle_t idle;       /* active only while something is queued: makes the poll not wait */
+    uv_idle_t idle; /* active only while something is queued: makes the poll not wait */
     struct loop_heap timers;
     struct turnq q;
     uint64_t now_us;

@@ -19,8 +19,8 @@ struct loop_heap;
 /* Also makes the process ignore SIGPIPE: a vanished peer is a fact, not a death. */
 BBT_NODISCARD enum bbt_rc loop_new(struct loop **ret, struct bbt_err *err);
 
-/* Runs the last close callbacks and asserts that nobody left a handle open. The turn queue
- * is not stepped any more. NULL is fine. */
+/* Runs the last close callbacks and asserts that nobody left a handle open. The turn
+ * queue is not stepped any more. NULL is fine. */
 void loop_free(struct loop *l);
 
 /* For op_init(); lives as long as the loop. */

@@ -1,7 +1,7 @@
 /* timer.c -- a pairing heap of timers over one uv_timer_t.
  *
- * A node points to its first child and its next sibling; `prev` is the previous sibling,
- * or the parent for a first child. */
+ * A node points to its first child and its next sibling; `prev` is the previous
+ * sibling, or the parent for a first child. */
 #include "loop/timer.h"
 
 #include "base/op.h"

@@ -14,7 +14,7 @@ struct op;
 
 struct loop_timer {
     struct op *wake; /* may be NULL: only `fired` is set */
-    bool fired;      /* fact: the time is over; cleared by start and stop, or the owner */
+    bool fired; /* fact: the time is over; cleared by start and stop, or the owner */
 
     /* private */
     struct loop *loop;
@@ -26,8 +26,8 @@ struct loop_timer {
 /* A stopped timer that will wake `wake`. */
 void timer_init(struct loop_timer *t, struct loop *l, struct op *wake);
 
-/* Fires once, `after_us` from the loop's time (or at `due_us` of it), in a later turn even
- * where that is now. A running timer is restarted. */
+/* Fires once, `after_us` from the loop's time (or at `due_us` of it), in a later turn
+ * even where that is now. A running timer is restarted. */
 void timer_start(struct loop_timer *t, uint64_t after_us);
 void timer_start_at(struct loop_timer *t, uint64_t due_us);
 

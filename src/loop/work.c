@@ -2,7 +2,8 @@
 
 #include "loop/crew.h"
 
-/* A pool is a crew without batches: the struct is never defined, only the name differs. */
+/* A pool is a crew without batches: the struct is never defined, only the name differs.
+ */
 static struct crew *crew_of(struct work_pool *p)
 {
     return (struct crew *)(void *)p;

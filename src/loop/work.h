@@ -1,8 +1,8 @@
 /* work.h -- blocking or heavy work off the loop thread: a small pool of own threads.
  *
- * A work item is embedded in its owner. `run` is called on some thread of the pool and may
- * touch only what the item owns; afterwards, in the loop thread, `done` is set and the
- * operation woken. Between submit and done the item belongs to the pool. */
+ * A work item is embedded in its owner. `run` is called on some thread of the pool and
+ * may touch only what the item owns; afterwards, in the loop thread, `done` is set and
+ * the operation woken. Between submit and done the item belongs to the pool. */
 #ifndef LOOP_WORK_H
 #define LOOP_WORK_H
 
@@ -18,8 +18,8 @@ struct work {
     void (*run)(struct work *w); /* in: called once, on a worker thread */
     struct op *wake;             /* in: woken in the loop thread; may be NULL */
     bool done;                   /* fact, set in the loop thread */
-    enum bbt_rc batch_rc;        /* fact: result of the lane's batch; BBT_OK in a pool */
-    struct work *next;           /* private */
+    enum bbt_rc batch_rc; /* fact: result of the lane's batch; BBT_OK in a pool */
+    struct work *next;    /* private */
 };
 
 struct work_pool;
@@ -28,8 +28,8 @@ struct work_pool;
 BBT_NODISCARD enum bbt_rc work_pool_new(
     struct loop *l, unsigned threads, struct work_pool **ret, struct bbt_err *err);
 
-/* Runs what is still queued, waits for it, delivers it (done and wake), ends the threads.
- * NULL is fine. */
+/* Runs what is still queued, waits for it, delivers it (done and wake), ends the
+ * threads. NULL is fine. */
 void work_pool_free(struct work_pool *p);
 
 /* First in, first started. Clears `done`; sets it in a later turn. */

@@ -1,12 +1,18 @@
 #include "net/call.h"
 
 #include "net/exchange.h"
+#include "net/http.h"
 
 #include <errno.h>
 #include <string.h>
 
 #define RESPONSE_MAX ((size_t)64 << 20)
 #define LINE_MAX_BYTES ((size_t)1 << 20)
+
+enum bbt_rc call_init(struct bbt_err *err)
+{
+    return http_global_init(err);
+}
 
 /* Nobody behind a unix socket is its own answer: "is bbtd running?" */
 static enum bbt_rc no_server(struct exchange *x, struct bbt_err *err)
@@ -15,7 +21,8 @@ static enum bbt_rc no_server(struct exchange *x, struct bbt_err *err)
 
     curl_easy_getinfo(x->h, CURLINFO_OS_ERRNO, &e);
     if (e == EACCES || e == EPERM)
-        return bbt_fail(err, BBT_DENIED, "no permission to connect to %s", x->unix_path);
+        return bbt_fail(
+            err, BBT_DENIED, "no permission to connect to %s", x->unix_path);
     return bbt_fail(err, BBT_NOTFOUND, "nobody listens on %s", x->unix_path);
 }
 
@@ -24,11 +31,19 @@ static enum bbt_rc perform(const struct call *c, call_bytes_fn *sink, void *arg,
 {
     struct http_slice send = {c->body, c->body_len};
     struct bbt_buf head;
-    struct exchange x = {.method = c->method, .url = c->url, .unix_path = c->unix_path,
-        .headers = c->headers, .send = &send, .send_nr = c->body_len ? 1 : 0,
+    struct exchange x = {.method = c->method,
+        .url = c->url,
+        .unix_path = c->unix_path,
+        .headers = c->headers,
+        .send = &send,
+        .send_nr = c->body_len ? 1 : 0,
         .timeout_ms = (long)c->timeout_ms,
-        .connect_timeout_ms = c->connect_timeout_ms ? (long)c->connect_timeout_ms : 5000,
-        .agent = "bbtctl/" BBT_VERSION, .head = &head, .body = body, .sink = sink,
+        .connect_timeout_ms =
+            c->connect_timeout_ms ? (long)c->connect_timeout_ms : 5000,
+        .agent = "bbtctl/" BBT_VERSION,
+        .head = &head,
+        .body = body,
+        .sink = sink,
         .sink_arg = arg};
     enum bbt_rc rc;
 
@@ -66,8 +81,8 @@ enum bbt_rc call_bytes(const struct call *c, call_bytes_fn *on_bytes, void *arg,
     return rc;
 }
 
-enum bbt_rc call_run(
-    const struct call *c, unsigned *ret_status, struct bbt_buf *ret, struct bbt_err *err)
+enum bbt_rc call_run(const struct call *c, unsigned *ret_status, struct bbt_buf *ret,
+    struct bbt_err *err)
 {
     return call_bytes(c, NULL, NULL, ret_status, ret, err);
 }
@@ -117,7 +132,8 @@ enum bbt_rc call_lines(const struct call *c, call_line_fn *on_line, void *arg,
     buf_init(&s.rest, LINE_MAX_BYTES);
     rc = call_bytes(c, on_piece, &s, ret_status, ret, err);
     if (rc == BBT_CANCELED && s.rc != BBT_OK && s.rc != BBT_CANCELED)
-        rc = bbt_fail(err, s.rc, "a line of the stream is too long or there is no memory");
+        rc = bbt_fail(
+            err, s.rc, "a line of the stream is too long or there is no memory");
     if (rc == BBT_OK && s.rest.len && !give_line(&s))
         rc = bbt_fail(err, BBT_CANCELED, "stopped by the reader");
     buf_fini(&s.rest);

@@ -11,8 +11,8 @@ enum bbt_rc http_global_init(struct bbt_err *err)
     CURLcode e;
 
     signal(SIGPIPE, SIG_IGN);
-    /* Not through base/alloc: after a refused allocation this libcurl (7.88.1) divides by
-     * zero in a hash table, so the fault hook has to end at its door. */
+    /* Not through base/alloc: after a refused allocation this libcurl (7.88.1) divides
+     * by zero in a hash table, so the fault hook has to end at its door. */
     e = curl_global_init(CURL_GLOBAL_DEFAULT);
     if (e)
         return bbt_fail(err, BBT_IO, "HTTP library: %s", curl_easy_strerror(e));
@@ -58,7 +58,8 @@ static int on_seek(void *arg, curl_off_t offset, int origin)
     return CURL_SEEKFUNC_OK;
 }
 
-static bool keep(struct exchange *x, struct bbt_buf *to, const void *p, size_t n, bool *over)
+static bool keep(
+    struct exchange *x, struct bbt_buf *to, const void *p, size_t n, bool *over)
 {
     enum bbt_rc rc = buf_put(to, p, n);
 

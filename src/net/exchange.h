@@ -1,7 +1,7 @@
 /* exchange.h -- inside of src/net: one curl easy handle set up by the house's rules.
  *
- * Common ground of http.h (in the loop) and call.h (blocking): what is sent, what is kept of
- * the answer and up to which cap, and what a curl result means to us. */
+ * Common ground of http.h (in the loop) and call.h (blocking): what is sent, what is
+ * kept of the answer and up to which cap, and what a curl result means to us. */
 #ifndef NET_EXCHANGE_H
 #define NET_EXCHANGE_H
 
@@ -23,7 +23,8 @@ struct exchange {
     const char *agent, *proxy, *ca_file;
     struct bbt_buf *head; /* gets name NUL value NUL ... of the final header block */
     struct bbt_buf *body; /* its cap is the response's */
-    bool (*sink)(void *arg, const void *bytes, size_t len); /* gets 2xx bodies instead */
+    bool (*sink)(
+        void *arg, const void *bytes, size_t len); /* gets 2xx bodies instead */
     void *sink_arg;
 
     /* private */

@@ -6,9 +6,9 @@
  *        v            v
  *       ended: waits for the client's next step ---------> done + wake
  *
- * curl's callbacks (sockets, timer) only set a poll or a timer. curl is called from steps
- * and from libuv's callbacks, never from its own; finished transfers are collected after
- * every such call. */
+ * curl's callbacks (sockets, timer) only set a poll or a timer. curl is called from
+ * steps and from libuv's callbacks, never from its own; finished transfers are
+ * collected after every such call. */
 #include "net/http.h"
 
 #include "base/alloc.h"
@@ -97,8 +97,8 @@ static void tell(struct http_xfer *x)
 }
 
 /* A kept connection may have been closed by the peer while nobody looked. curl itself
- * sends once more where reading fails; where already sending fails, the peer cannot have
- * acted on the whole request, and we do. */
+ * sends once more where reading fails; where already sending fails, the peer cannot
+ * have acted on the whole request, and we do. */
 static bool again(struct http_xfer *x, CURLcode code)
 {
     long connects = 1, head = 1;
@@ -360,11 +360,19 @@ static enum bbt_rc begin(struct http_xfer *x, struct bbt_err *err)
     struct http_req *r = x->r;
     enum bbt_rc rc;
 
-    x->ex = (struct exchange){.method = r->method, .url = r->url, .unix_path = r->unix_path,
-        .headers = r->headers, .send = r->send, .send_nr = r->send_nr,
+    x->ex = (struct exchange){.method = r->method,
+        .url = r->url,
+        .unix_path = r->unix_path,
+        .headers = r->headers,
+        .send = r->send,
+        .send_nr = r->send_nr,
         .timeout_ms = ms(r->timeout_us, TIMEOUT_US),
-        .connect_timeout_ms = ms(r->connect_timeout_us, CONNECT_US), .agent = c->agent,
-        .proxy = c->proxy, .ca_file = c->ca_file, .head = &r->head, .body = &r->body};
+        .connect_timeout_ms = ms(r->connect_timeout_us, CONNECT_US),
+        .agent = c->agent,
+        .proxy = c->proxy,
+        .ca_file = c->ca_file,
+        .head = &r->head,
+        .body = &r->body};
     rc = exchange_open(&x->ex, err);
     if (rc != BBT_OK)
         return rc;
@@ -381,7 +389,8 @@ void http_start(struct http_client *c, struct http_req *r, struct op *wake)
     struct http_xfer *x = bbt_calloc(1, sizeof(*x));
 
     http_req_init(r);
-    if (!x) { /* nothing to defer it with: the facts are there at once, the wake later */
+    if (!x) { /* nothing to defer it with: the facts are there at once, the wake later
+               */
         r->rc = bbt_fail(&r->err, BBT_NOMEM, "no memory for an HTTP request");
         r->done = true;
         if (wake)

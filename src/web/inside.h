@@ -1,8 +1,8 @@
 /* inside.h -- inside of src/web: one server, its sockets, connections and requests.
  *
  *   HEAD --> BODY --> HELD --------------------> ANSWERED --> SENDING
- *              |      suspended; waits for its      ^         freed when libmicrohttpd is
- *              |      turn, then a handler's        |         done and a stream's owner too
+ *              |      suspended; waits for its      ^         freed when libmicrohttpd
+ * is |      turn, then a handler's        |         done and a stream's owner too
  *              +------------ refused ---------------+
  *
  * libmicrohttpd's callbacks only move a request along and wake the server's operation;
@@ -19,7 +19,8 @@
 #include <sys/types.h>
 #include <uv.h>
 
-/* Of a refused body, this much is read and dropped so that the client sees the answer. */
+/* Of a refused body, this much is read and dropped so that the client sees the answer.
+ */
 #define WEB_DISCARD_MAX ((uint64_t)1 << 20)
 #define WEB_METHOD_ROOM 16
 #define WEB_HEADERS_MAX ((size_t)8 << 10)
@@ -52,16 +53,16 @@ struct web_conn {
 enum req_phase { REQ_HEAD, REQ_BODY, REQ_HELD, REQ_ANSWERED, REQ_SENDING };
 
 struct web_req {
-    struct web *w;         /* NULL once the server is gone */
+    struct web *w; /* NULL once the server is gone */
     struct web_sock *sock;
     struct web_conn *conn; /* NULL once libmicrohttpd is done */
     struct MHD_Connection *mhd;
     enum req_phase phase;
     const struct web_route *route;
-    bool owned;     /* a handler owes the answer, or the end of the stream */
+    bool owned; /* a handler owes the answer, or the end of the stream */
     bool suspended;
     bool gone;
-    bool linked;    /* in the ready or the resume list, by `next` */
+    bool linked; /* in the ready or the resume list, by `next` */
     struct web_req *next;
 
     char method[WEB_METHOD_ROOM];
@@ -108,14 +109,16 @@ struct web {
 void web_list_put(struct req_list *list, struct web_req *r);
 struct web_req *web_list_take(struct req_list *list);
 
-/* route.c: splits and decodes the target, finds the route; 0 or the status that refuses. */
+/* route.c: splits and decodes the target, finds the route; 0 or the status that
+ * refuses. */
 unsigned route_find(struct web_req *r, struct bbt_buf *ret_allow);
 enum bbt_rc route_check(const struct web_route *route, struct bbt_err *err);
 
 /* req.c: libmicrohttpd's callbacks; cls is the struct web_sock. */
 void *req_on_uri(void *cls, const char *uri, struct MHD_Connection *mhd);
 enum MHD_Result req_on_access(void *cls, struct MHD_Connection *mhd, const char *url,
-    const char *method, const char *version, const char *data, size_t *size, void **con_cls);
+    const char *method, const char *version, const char *data, size_t *size,
+    void **con_cls);
 void req_on_completed(void *cls, struct MHD_Connection *mhd, void **con_cls,
     enum MHD_RequestTerminationCode why);
 void req_on_connection(void *cls, struct MHD_Connection *mhd, void **ctx,
@@ -123,12 +126,13 @@ void req_on_connection(void *cls, struct MHD_Connection *mhd, void **ctx,
 void req_suspend(struct web_req *r);
 void req_resume(struct web_req *r); /* gives it back to libmicrohttpd, now */
 void req_resume_soon(struct web_req *r);
-struct web_req *req_new(struct web *w, const char *uri); /* copies `uri`; NULL: no memory */
+struct web_req *req_new(
+    struct web *w, const char *uri); /* copies `uri`; NULL: no memory */
 void req_free(struct web_req *r);
 
 /* reply.c: makes the answer, does not send it. */
-void reply_problem(struct web_req *r, unsigned status, const char *urn, const char *title,
-    const char *detail, const char *extra);
+void reply_problem(struct web_req *r, unsigned status, const char *urn,
+    const char *title, const char *detail, const char *extra);
 void reply_headers(struct web_req *r);
 
 #endif

@@ -14,7 +14,8 @@
 #define BACKLOG 128
 #define SOCK_FLAGS (SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK)
 
-static enum bbt_rc unix_addr(const char *path, struct sockaddr_un *ret, struct bbt_err *err)
+static enum bbt_rc unix_addr(
+    const char *path, struct sockaddr_un *ret, struct bbt_err *err)
 {
     size_t n = strlen(path);
 
@@ -46,15 +47,18 @@ static enum bbt_rc check_stale(const char *path, struct bbt_err *err)
         return bbt_fail(err, BBT_IO, "socket: %s", strerror(errno));
     e = connect(fd, (struct sockaddr *)&addr, sizeof(addr)) ? errno : 0;
     close(fd);
-    /* A full backlog (EAGAIN) or a refusal by mode (EACCES) still means somebody is there. */
+    /* A full backlog (EAGAIN) or a refusal by mode (EACCES) still means somebody is
+     * there. */
     if (e == ECONNREFUSED || e == ENOENT)
         return BBT_OK;
     return bbt_fail(err, BBT_CONFLICT, "%s is in use by another process", path);
 }
 
-/* Bound and listening under a side name first, then renamed: the socket is never visible
- * with a wrong mode or without somebody who accepts, and a stale one is replaced at once. */
-enum bbt_rc listen_unix(const char *path, unsigned mode, int *ret_fd, struct bbt_err *err)
+/* Bound and listening under a side name first, then renamed: the socket is never
+ * visible with a wrong mode or without somebody who accepts, and a stale one is
+ * replaced at once. */
+enum bbt_rc listen_unix(
+    const char *path, unsigned mode, int *ret_fd, struct bbt_err *err)
 {
     struct sockaddr_un addr;
     char side[sizeof(addr.sun_path) + 1];

@@ -39,15 +39,16 @@ void reply_headers(struct web_req *r)
         MHD_add_response_header(r->resp, MHD_HTTP_HEADER_CONNECTION, "close");
 }
 
-/* Takes `bytes` (from base/alloc, may be NULL). Without memory the answer stays NULL and
- * the connection is closed instead. */
+/* Takes `bytes` (from base/alloc, may be NULL). Without memory the answer stays NULL
+ * and the connection is closed instead. */
 static void make(
     struct web_req *r, unsigned status, const char *type, void *bytes, size_t len)
 {
     assert(!r->resp && r->phase != REQ_ANSWERED && r->phase != REQ_SENDING);
     r->status = status;
     if (bytes)
-        r->resp = MHD_create_response_from_buffer_with_free_callback(len, bytes, bbt_free);
+        r->resp =
+            MHD_create_response_from_buffer_with_free_callback(len, bytes, bbt_free);
     else
         r->resp = MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
     if (!r->resp)
@@ -69,8 +70,8 @@ static void let_go(struct web_req *r)
         req_free(r);
 }
 
-void web_reply(struct web_req *r, unsigned status, const char *type, const void *body,
-    size_t len)
+void web_reply(
+    struct web_req *r, unsigned status, const char *type, const void *body, size_t len)
 {
     void *copy = len ? bbt_alloc(len) : NULL;
 
@@ -106,11 +107,12 @@ static char *problem_text(const struct web_req *r, unsigned status, const char *
         char *type = bbt_asprintf("urn:bbtd:problem:%s", urn);
 
         if (type)
-            obj = json_pack("{s:s, s:s, s:i, s:s}", "type", type, "title", title, "status",
-                (int)status, "detail", detail);
+            obj = json_pack("{s:s, s:s, s:i, s:s}", "type", type, "title", title,
+                "status", (int)status, "detail", detail);
         bbt_free(type);
     }
-    if (obj && extra && json_parse(extra, strlen(extra), "extra", &more, NULL) == BBT_OK)
+    if (obj && extra &&
+        json_parse(extra, strlen(extra), "extra", &more, NULL) == BBT_OK)
         json_object_update(obj, more);
     if (obj)
         text = json_print(obj);
@@ -119,8 +121,8 @@ static char *problem_text(const struct web_req *r, unsigned status, const char *
     return text;
 }
 
-void reply_problem(struct web_req *r, unsigned status, const char *urn, const char *title,
-    const char *detail, const char *extra)
+void reply_problem(struct web_req *r, unsigned status, const char *urn,
+    const char *title, const char *detail, const char *extra)
 {
     bool plain = r->w && r->w->opts.plain_errors;
     char *text = problem_text(r, status, urn, title, detail, extra);

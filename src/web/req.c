@@ -20,7 +20,8 @@ static void wake_gone(struct web_req *r)
         op_wake(r->gone_op);
 }
 
-/* The client closed while its connection was suspended, where libmicrohttpd is blind. */
+/* The client closed while its connection was suspended, where libmicrohttpd is blind.
+ */
 static void on_watch(uv_poll_t *h, int status, int events)
 {
     struct web_conn *c = h->data;
@@ -95,9 +96,10 @@ void req_on_connection(void *cls, struct MHD_Connection *mhd, void **ctx,
     *c->at = c->next;
     if (c->next)
         c->next->at = c->at;
-    uv_close((uv_handle_t *)&c->watch, on_watch_closed); /* before the descriptor goes */
-    /* At its connection limit libmicrohttpd stops listening, and starts again only in a run
-     * after the one that closed a connection. */
+    uv_close(
+        (uv_handle_t *)&c->watch, on_watch_closed); /* before the descriptor goes */
+    /* At its connection limit libmicrohttpd stops listening, and starts again only in a
+     * run after the one that closed a connection. */
     ((struct web_sock *)cls)->ready = true;
     op_wake(&w->op);
 }
@@ -249,8 +251,8 @@ static uint64_t announced(struct web_req *r)
     return v ? strtoull(v, NULL, 10) : 0;
 }
 
-/* The head is in. A refusal is sent after the body was read and dropped, so that the client
- * gets to see it and the connection stays; a huge body is not waited for. */
+/* The head is in. A refusal is sent after the body was read and dropped, so that the
+ * client gets to see it and the connection stays; a huge body is not waited for. */
 static enum MHD_Result begin(struct web_req *r, const char *method)
 {
     struct bbt_buf allow;
@@ -296,7 +298,8 @@ static enum MHD_Result take_body(struct web_req *r, const char *data, size_t *si
 }
 
 enum MHD_Result req_on_access(void *cls, struct MHD_Connection *mhd, const char *url,
-    const char *method, const char *version, const char *data, size_t *size, void **con_cls)
+    const char *method, const char *version, const char *data, size_t *size,
+    void **con_cls)
 {
     struct web *w = ((struct web_sock *)cls)->w;
     struct web_req *r = *con_cls;

@@ -149,8 +149,8 @@ static bool keep_parts(struct web_req *r, const struct seg *parts, size_t n)
     return true;
 }
 
-/* "a=1&b" becomes name NUL value NUL ... NUL. A bare name grows by one NUL, which is why
- * the room for it is twice the target's. Nameless values are dropped. */
+/* "a=1&b" becomes name NUL value NUL ... NUL. A bare name grows by one NUL, which is
+ * why the room for it is twice the target's. Nameless values are dropped. */
 static bool split_query(struct web_req *r, const char *raw)
 {
     char *to = r->query;

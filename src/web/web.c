@@ -93,8 +93,8 @@ static void resume_answered(struct web *w)
         req_resume(r);
 }
 
-/* Ends connections that do not bring their request in time: slow heads, slow bodies, long
- * rests. libmicrohttpd's own limit knows only silence. */
+/* Ends connections that do not bring their request in time: slow heads, slow bodies,
+ * long rests. libmicrohttpd's own limit knows only silence. */
 static void sweep(struct web *w)
 {
     uint64_t now = loop_now_us(w->loop), step = w->opts.request_us / 8;
@@ -239,7 +239,8 @@ enum bbt_rc web_listen_fd(struct web *w, int fd, struct bbt_err *err)
     socklen_t len = sizeof(on);
 
     if (flags < 0 || getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &on, &len) || !on)
-        return bbt_fail(err, BBT_INVALID, "descriptor %d is not a listening socket", fd);
+        return bbt_fail(
+            err, BBT_INVALID, "descriptor %d is not a listening socket", fd);
     fcntl(fd, F_SETFL, flags | O_NONBLOCK);
     fcntl(fd, F_SETFD, FD_CLOEXEC);
     return add_sock(w, fd, &s, err);
@@ -311,11 +312,13 @@ static void stop_sock(struct web_sock *s)
 {
     struct stat st;
 
-    if (s->path && lstat(s->path, &st) == 0 && st.st_dev == s->dev && st.st_ino == s->ino)
+    if (s->path && lstat(s->path, &st) == 0 && st.st_dev == s->dev &&
+        st.st_ino == s->ino)
         unlink(s->path); /* still ours: nobody put another socket there */
     timer_stop(&s->timer);
     uv_poll_stop(&s->poll);
-    MHD_stop_daemon(s->d); /* ends all connections: req_on_completed, req_on_connection */
+    /* Ends all connections: req_on_completed, req_on_connection. */
+    MHD_stop_daemon(s->d);
     uv_close((uv_handle_t *)&s->poll, on_sock_closed);
 }
 
@@ -327,7 +330,8 @@ void web_free(struct web *w)
         return;
     w->idle = NULL;
     resume_answered(w);
-    run_ready(w); /* answers already given still leave, as far as the socket takes them */
+    /* Answers already given still leave, as far as the socket takes them. */
+    run_ready(w);
     w->closing = true;
     while ((r = web_list_take(&w->ready)))
         ;

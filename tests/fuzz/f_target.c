@@ -49,7 +49,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (size < 1 || size > 1 << 16)
         return 0;
-    uri = strndup((const char *)data + 1, size - 1); /* as libmicrohttpd: no NUL inside */
+    uri =
+        strndup((const char *)data + 1, size - 1); /* as libmicrohttpd: no NUL inside */
     r = uri ? req_new(&w, uri) : NULL;
     if (r) {
         buf_init(&allow, 1024);

@@ -100,15 +100,16 @@ static struct peer *free_peer(struct hostile *h)
     return NULL;
 }
 
-/* Pages, not base/alloc: a test that makes allocations fail means those of the client. */
+/* Pages, not base/alloc: a test that makes allocations fail means those of the client.
+ */
 static void start_peer(struct peer *p, int fd)
 {
     p->in = mmap(NULL, REQUEST_MAX, PROT_READ | PROT_WRITE,
         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     p->len = 0;
     p->fd = fd;
-    p->used = p->in != MAP_FAILED &&
-              pthread_create(&p->thread, NULL, peer_main, p) == 0;
+    p->used =
+        p->in != MAP_FAILED && pthread_create(&p->thread, NULL, peer_main, p) == 0;
     if (p->used)
         return;
     p->fd = -1;

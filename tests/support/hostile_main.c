@@ -1,5 +1,6 @@
-/* hostile [--port N] [--unix PATH] [--scenario NAME]: prints its port, serves until stdin
- * ends. A line on stdin changes the scenario ("-": by path). For tests of the programs. */
+/* hostile [--port N] [--unix PATH] [--scenario NAME]: prints its port, serves until
+ * stdin ends. A line on stdin changes the scenario ("-": by path). For tests of the
+ * programs. */
 #include "hostile.h"
 
 #include <stdio.h>

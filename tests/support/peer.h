@@ -27,7 +27,8 @@ struct hostile {
     uint16_t port;
     char *path;
     pthread_t thread;
-    pthread_mutex_t closing; /* a descriptor is not cut after it was closed and reused */
+    pthread_mutex_t
+        closing; /* a descriptor is not cut after it was closed and reused */
     atomic_bool stop;
     _Atomic(const char *) fixed;
     atomic_uint connections, requests;

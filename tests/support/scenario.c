@@ -1,4 +1,5 @@
-/* scenario.c -- what the hostile server can do to a client, by name (table at the end). */
+/* scenario.c -- what the hostile server can do to a client, by name (table at the end).
+ */
 #include "peer.h"
 
 #include <poll.h>
@@ -39,15 +40,16 @@ static bool wait_peer(struct peer *p, int ms)
 
 static bool s_ok(struct peer *p)
 {
-    return peer_say(p, "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nX-Who: hostile\r\n\r\nok\n");
+    return peer_say(
+        p, "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nX-Who: hostile\r\n\r\nok\n");
 }
 
 static bool s_echo(struct peer *p)
 {
     char head[96];
 
-    snprintf(
-        head, sizeof(head), "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n", p->body_len);
+    snprintf(head, sizeof(head), "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n",
+        p->body_len);
     return peer_say(p, head) && put(p, p->in + p->head_len, p->body_len);
 }
 
@@ -56,15 +58,16 @@ static bool s_mirror(struct peer *p)
 {
     char head[96];
 
-    snprintf(
-        head, sizeof(head), "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n", p->head_len);
+    snprintf(head, sizeof(head), "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n",
+        p->head_len);
     return peer_say(p, head) && put(p, p->in, p->head_len);
 }
 
 static bool s_html(struct peer *p)
 {
-    return peer_say(p, "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 37\r\n\r\n"
-                  "<html><body>Welcome!</body></html>\r\n\n");
+    return peer_say(p,
+        "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 37\r\n\r\n"
+        "<html><body>Welcome!</body></html>\r\n\n");
 }
 
 static bool s_half(struct peer *p)
@@ -141,8 +144,8 @@ static bool s_drip(struct peer *p)
 static bool s_429(struct peer *p)
 {
     return peer_say(p, "HTTP/1.1 429 Too Many Requests\r\nRetry-After: 7\r\n"
-                  "Content-Type: application/json\r\nContent-Length: 21\r\n\r\n"
-                  "{\"error\":\"slow down\"}");
+                       "Content-Type: application/json\r\nContent-Length: 21\r\n\r\n"
+                       "{\"error\":\"slow down\"}");
 }
 
 static bool s_500(struct peer *p)
@@ -181,28 +184,31 @@ static bool s_close(struct peer *p)
     return false;
 }
 
-/* Promises to keep the connection and then closes it: the next request meets a corpse. */
+/* Promises to keep the connection and then closes it: the next request meets a corpse.
+ */
 static bool s_keepclose(struct peer *p)
 {
-    peer_say(p, "HTTP/1.1 200 OK\r\nConnection: keep-alive\r\nContent-Length: 3\r\n\r\nok\n");
+    peer_say(p,
+        "HTTP/1.1 200 OK\r\nConnection: keep-alive\r\nContent-Length: 3\r\n\r\nok\n");
     return false;
 }
 
 static bool s_continue(struct peer *p)
 {
     return peer_say(p, "HTTP/1.1 100 Continue\r\nX-Early: 1\r\n\r\n"
-                  "HTTP/1.1 200 OK\r\nX-Late: 1\r\nContent-Length: 0\r\n\r\n");
+                       "HTTP/1.1 200 OK\r\nX-Late: 1\r\nContent-Length: 0\r\n\r\n");
 }
 
 static bool s_redirect(struct peer *p)
 {
-    return peer_say(p, "HTTP/1.1 302 Found\r\nLocation: /ok\r\nContent-Length: 0\r\n\r\n");
+    return peer_say(
+        p, "HTTP/1.1 302 Found\r\nLocation: /ok\r\nContent-Length: 0\r\n\r\n");
 }
 
 static bool s_lines(struct peer *p)
 {
     return peer_say(p, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-                  "5\r\none\r\n\r\n4\r\ntw\no\r\n7\r\n\n\nlast.\r\n0\r\n\r\n");
+                       "5\r\none\r\n\r\n4\r\ntw\no\r\n7\r\n\n\nlast.\r\n0\r\n\r\n");
 }
 
 static const struct scenario scenarios[] = {

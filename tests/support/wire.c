@@ -91,8 +91,8 @@ unsigned wire_count(struct wire *w, const char *text)
 
     pull(w);
     at = w->in.data;
-    while (at && (at = memmem(at, (size_t)(w->in.data + w->in.len - at), text,
-                      strlen(text)))) {
+    while (at && (at = memmem(
+                      at, (size_t)(w->in.data + w->in.len - at), text, strlen(text)))) {
         n++;
         at += strlen(text);
     }

@@ -1,5 +1,5 @@
-/* wire.h -- a raw client socket for tests: sends exactly these bytes, keeps what comes. Never
- * blocks, so that the server may live in the same thread. */
+/* wire.h -- a raw client socket for tests: sends exactly these bytes, keeps what comes.
+ * Never blocks, so that the server may live in the same thread. */
 #ifndef SUPPORT_WIRE_H
 #define SUPPORT_WIRE_H
 

@@ -30,7 +30,8 @@ static void chain_step(struct op *op)
         op_wake(&c->op);
 }
 
-/* An "instant" completion is a wake from a step: many of them use no stack and no waiting. */
+/* An "instant" completion is a wake from a step: many of them use no stack and no
+ * waiting. */
 static void chained_wakes(void **state)
 {
     struct chain c = {.left = 100000};
@@ -128,7 +129,8 @@ static void hog_step(struct op *op)
         timer_start(&h->t, 1000);
 }
 
-/* Sleeping between turns is not counted; one slow turn is, and shows only in the tail. */
+/* Sleeping between turns is not counted; one slow turn is, and shows only in the tail.
+ */
 static void turn_times(void **state)
 {
     struct hog h = {.turns = 100, .hog_us = 50000};

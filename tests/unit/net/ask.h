@@ -1,4 +1,5 @@
-/* ask.h -- one request of the client under test: started, waited for, its facts kept. */
+/* ask.h -- one request of the client under test: started, waited for, its facts kept.
+ */
 #ifndef UNIT_ASK_H
 #define UNIT_ASK_H
 
@@ -44,9 +45,10 @@ static inline void prepare(struct ask *a, const char *name)
 {
     *a = (struct ask){0};
     op_init(&a->op, loop_turnq(l), ask_step);
-    snprintf(a->url, sizeof(a->url), "http://127.0.0.1:%u/v1/%s", hostile_port(host), name);
-    a->r = (struct http_req){.method = "GET", .url = a->url, .response_max = CAP,
-        .timeout_us = 20000000};
+    snprintf(
+        a->url, sizeof(a->url), "http://127.0.0.1:%u/v1/%s", hostile_port(host), name);
+    a->r = (struct http_req){
+        .method = "GET", .url = a->url, .response_max = CAP, .timeout_us = 20000000};
 }
 
 static inline void finish(struct ask *a)

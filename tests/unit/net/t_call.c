@@ -40,7 +40,8 @@ static void over_unix_socket(void **state)
     assert_int_equal(body.len, 5);
     assert_memory_equal(body.data, "hello", 5);
     c = to("429");
-    assert_int_equal(call_run(&c, &status, &body, &err), BBT_OK); /* replaces the body */
+    assert_int_equal(
+        call_run(&c, &status, &body, &err), BBT_OK); /* replaces the body */
     assert_int_equal(status, 429);
     assert_non_null(memmem(body.data, body.len, "slow down", 9));
     buf_fini(&body);
@@ -153,7 +154,8 @@ static void long_download(void **state)
     size_t n = 0;
 
     (void)state;
-    assert_int_equal(call_bytes(&c, count_bytes, &n, &status, NULL, NULL), BBT_CANCELED);
+    assert_int_equal(
+        call_bytes(&c, count_bytes, &n, &status, NULL, NULL), BBT_CANCELED);
     assert_true(n >= (size_t)8 << 20);
 }
 

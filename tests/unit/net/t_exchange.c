@@ -58,7 +58,8 @@ static void classes(void **state)
         assert_int_equal(err.rc, want[i].rc);
         assert_int_equal(err.msg[0] != '\0', want[i].rc != BBT_OK);
     }
-    /* in the middle of a head, "out of memory" is curl's word for a line too long for it */
+    /* in the middle of a head, "out of memory" is curl's word for a line too long for
+     * it */
     x.head_seen = true;
     assert_int_equal(exchange_result(&x, CURLE_OUT_OF_MEMORY, &err), BBT_INVALID);
 }
@@ -68,8 +69,12 @@ static void lengths_that_do_not_add_up(void **state)
 {
     const struct http_slice send[] = {{"x", SIZE_MAX}, {"x", 1}};
     struct bbt_buf head, body;
-    struct exchange x = {.method = "POST", .url = "http://h/", .head = &head, .body = &body,
-        .send = send, .send_nr = 2};
+    struct exchange x = {.method = "POST",
+        .url = "http://h/",
+        .head = &head,
+        .body = &body,
+        .send = send,
+        .send_nr = 2};
 
     (void)state;
     buf_init(&head, 10);

@@ -1,4 +1,5 @@
-/* The client against a server that misbehaves: every ending is told once, with its class. */
+/* The client against a server that misbehaves: every ending is told once, with its
+ * class. */
 #include "ask.h"
 
 #include <unistd.h>
@@ -102,8 +103,8 @@ static void huge_is_refused_at_the_head(void **state)
 
 static void bad_requests(void **state)
 {
-    static const char *const urls[] = {"ftp://127.0.0.1/x", "file:///etc/passwd", "http://",
-        "http://127.0.0.1:99999/", "gopher://x/", ""};
+    static const char *const urls[] = {"ftp://127.0.0.1/x", "file:///etc/passwd",
+        "http://", "http://127.0.0.1:99999/", "gopher://x/", ""};
     struct ask a;
 
     (void)state;
@@ -187,7 +188,8 @@ static void body_in_slices(void **state)
 /* What goes over the wire. */
 static void request_head(void **state)
 {
-    static const char *const headers[] = {"Authorization: Bearer s3cret", "X-One: 1", NULL};
+    static const char *const headers[] = {
+        "Authorization: Bearer s3cret", "X-One: 1", NULL};
     const struct http_slice send = {"abc", 3};
     struct ask a;
 

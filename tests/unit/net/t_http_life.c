@@ -44,8 +44,8 @@ static void stale_connection(void **state)
 static void many_at_once(void **state)
 {
     static struct ask a[MANY];
-    static const char *const names[] = {"ok", "echo", "half", "429", "reset", "endless",
-        "badstatus", "close"};
+    static const char *const names[] = {
+        "ok", "echo", "half", "429", "reset", "endless", "badstatus", "close"};
     unsigned ok = 0;
 
     (void)state;
@@ -170,7 +170,8 @@ static void connection_limit(void **state)
     c = mine;
 }
 
-/* Any single allocation of ours may fail: the request still ends, the client still works. */
+/* Any single allocation of ours may fail: the request still ends, the client still
+ * works. */
 static void allocations_fail(void **state)
 {
     const struct http_slice send = {"abc", 3};

@@ -71,7 +71,8 @@ static inline void on_hold(struct web_req *r, void *arg)
 static inline void on_problem(struct web_req *r, void *arg)
 {
     (void)arg;
-    web_problem(r, 409, "wrong-state", "Wrong state", "say \"no\"", "{\"retry_after\": 3}");
+    web_problem(
+        r, 409, "wrong-state", "Wrong state", "say \"no\"", "{\"retry_after\": 3}");
 }
 
 static inline void on_big(struct web_req *r, void *arg)
@@ -113,7 +114,7 @@ static inline struct fix open_opts(const struct web_opts *o)
     memset(&got, 0, sizeof(got));
     assert_int_equal(loop_new(&f.l, NULL), BBT_OK);
     assert_int_equal(web_new(f.l, o, routes, sizeof(routes) / sizeof(routes[0]),
-                         (void *)(uintptr_t)"arg", &f.w, NULL),
+                         (void *)(uintptr_t) "arg", &f.w, NULL),
         BBT_OK);
     assert_int_equal(web_listen_tcp(f.w, "127.0.0.1", 0, &f.port, NULL), BBT_OK);
     assert_int_not_equal(f.port, 0);

@@ -192,7 +192,8 @@ static void inherited_socket(void **state)
     assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
     assert_int_equal(listen(fd, 8), 0);
     assert_int_equal(web_listen_fd(f.w, fd, NULL), BBT_OK);
-    assert_int_equal(web_listen_fd(f.w, other, &err), BBT_INVALID); /* does not listen */
+    assert_int_equal(
+        web_listen_fd(f.w, other, &err), BBT_INVALID); /* does not listen */
     assert_int_equal(web_listen_fd(f.w, 9999, &err), BBT_INVALID);
     close(other);
     assert_true(wire_unix(&c, path));

@@ -170,7 +170,8 @@ static void lagging_client(void **state)
     }
     assert_int_equal(rc, BBT_AGAIN); /* kernel buffers are full, so is the room */
     wakes = streams[0].wakes;
-    UNTIL(the_loop, (wire_has(&c, "\r\n\r\n"), streams[0].wakes > wakes)); /* room again */
+    UNTIL(the_loop,
+        (wire_has(&c, "\r\n\r\n"), streams[0].wakes > wakes)); /* room again */
     assert_false(web_gone(streams[0].r));
     web_stream_end(streams[0].r);
     UNTIL(the_loop, wire_has(&c, "\r\n0\r\n\r\n"));

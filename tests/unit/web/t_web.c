@@ -11,7 +11,9 @@ static void echo_and_keep_alive(void **state)
         assert_true(wire_has(&f.c, "HTTP/1.1 200"));
         forget(&f);
     }
-    ask(&f, "POST /echo" H "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n",
+    ask(&f,
+        "POST /echo" H
+        "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n",
         "\r\n\r\nabcde");
     assert_int_equal(got.calls, 21);
     assert_false(wire_ended(&f.c));
@@ -30,8 +32,10 @@ static void parts_and_query(void **state)
     assert_int_equal(got.uid, -1);
     forget(&f);
     /* many bare names: each takes more room decoded than sent */
-    ask(&f, "GET /v1/jobs/j?a&b&c&d&e&f&g&h&i&j&k&l&m&n&o&p&q&r&s&t&u&v&w&x&y&z&bare" H
-            "\r\n", "arg|GET|j|||||-");
+    ask(&f,
+        "GET /v1/jobs/j?a&b&c&d&e&f&g&h&i&j&k&l&m&n&o&p&q&r&s&t&u&v&w&x&y&z&bare" H
+        "\r\n",
+        "arg|GET|j|||||-");
     forget(&f);
     ask(&f, "POST /v1/jobs/j%20k:pause" H "Content-Length: 0\r\n\r\n", " 204 ");
     assert_string_equal(got.seen, "pause j k");
@@ -109,7 +113,8 @@ static void body_cap(void **state)
     UNTIL(f.l, wire_has(&f.c, "HTTP/1.1 200") && f.c.in.len > 1000);
     forget(&f);
     /* not announced */
-    assert_true(wire_say(&f.c, "POST /echo" H "Transfer-Encoding: chunked\r\n\r\n3e9\r\n"));
+    assert_true(
+        wire_say(&f.c, "POST /echo" H "Transfer-Encoding: chunked\r\n\r\n3e9\r\n"));
     assert_int_equal(wire_send(&f.c, body, 1001), 1001);
     assert_true(wire_say(&f.c, "\r\n0\r\n\r\n"));
     UNTIL(f.l, wire_has(&f.c, "HTTP/1.1 413"));
@@ -185,9 +190,11 @@ static void head_cap(void **state)
 
 static void garbage(void **state)
 {
-    static const char *const bad[] = {"\x16\x03\x01\x02\x01\x01\x01", "\r\n\r\n\r\n\r\nx",
-        "GET\r\n\r\n", "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: -5\r\n\r\n",
-        "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999999999\r\n\r\n",
+    static const char *const bad[] = {"\x16\x03\x01\x02\x01\x01\x01",
+        "\r\n\r\n\r\n\r\nx", "GET\r\n\r\n",
+        "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: -5\r\n\r\n",
+        "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: "
+        "99999999999999999999\r\n\r\n",
         "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"};
     struct fix f = open_web();
 
@@ -201,7 +208,8 @@ static void garbage(void **state)
         UNTIL(f.l, ++turns > 20);
         wire_close(&c);
     }
-    ask(&f, "POST /echo" H "Content-Length: 2\r\n\r\nok", "\r\n\r\nok"); /* still serving */
+    ask(&f, "POST /echo" H "Content-Length: 2\r\n\r\nok",
+        "\r\n\r\nok"); /* still serving */
     assert_int_equal(got.calls, 1);
     UNTIL(f.l, web_busy(f.w) == 0);
     close_web(&f);

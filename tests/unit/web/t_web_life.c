@@ -39,7 +39,8 @@ static void slow_client(void **state)
     close_web(&f);
 }
 
-/* Requests that never become whole are cut: silent, half a head, half a body, dripping. */
+/* Requests that never become whole are cut: silent, half a head, half a body, dripping.
+ */
 static void deadline(void **state)
 {
     struct web_opts o = {.request_us = 150000};
@@ -64,7 +65,8 @@ static void deadline(void **state)
     close_web(&f);
 }
 
-/* A request in a handler's hands may take longer than any request may take to come in. */
+/* A request in a handler's hands may take longer than any request may take to come in.
+ */
 static void late_reply_outlives_deadline(void **state)
 {
     struct web_opts o = {.request_us = 50000};
@@ -198,7 +200,8 @@ static void allocations_fail(void **state)
     unsigned cut = 0, refused = 0, asked_less = 0;
 
     (void)state;
-    ask(&f, "GET /nowhere" H "\r\n", "no-such-path"); /* accepted before anything fails */
+    ask(&f, "GET /nowhere" H "\r\n",
+        "no-such-path"); /* accepted before anything fails */
     forget(&f);
     for (long k = 0; asked_less < 2; k++) {
         struct wire c;
@@ -207,7 +210,8 @@ static void allocations_fail(void **state)
         assert_true(wire_say(&c, "POST /echo" H "Content-Length: 5\r\n"
                                  "Connection: close\r\n\r\nhello"));
         bbt_alloc_fault(k, 0);
-        UNTIL(f.l, web_busy(f.w) == 0 && wire_ended(&c)); /* reading allocates as well */
+        UNTIL(
+            f.l, web_busy(f.w) == 0 && wire_ended(&c)); /* reading allocates as well */
         asked_less += bbt_alloc_fault(-1, 0) <= (unsigned long)k;
         if (!wire_has(&c, "HTTP/1.1"))
             cut++;

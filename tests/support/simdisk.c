@@ -13,7 +13,6 @@ struct change {
     uint64_t at;
     size_t len;
     unsigned char *bytes;
-    uint64_t before; /* size of the seen file before it */
 };
 
 struct face {
@@ -145,7 +144,7 @@ static void note(struct simfile *f, bool cut, uint64_t at, const void *bytes, si
         f->list = must(realloc(f->list, f->room * sizeof *f->list));
     }
     c = &f->list[f->nr++];
-    *c = (struct change){.cut = cut, .at = at, .len = len, .before = f->seen.size};
+    *c = (struct change){.cut = cut, .at = at, .len = len};
     if (len)
         c->bytes = memcpy(must(malloc(len)), bytes, len);
 }
@@ -332,10 +331,8 @@ static struct simfile *copy_file(const struct simfile *f)
     c->there = f->there;
     c->on_platter = f->on_platter;
     face_copy(&c->platter, &f->platter);
-    for (size_t i = 0; i < f->nr; i++) {
+    for (size_t i = 0; i < f->nr; i++)
         note(c, f->list[i].cut, f->list[i].at, f->list[i].bytes, f->list[i].len);
-        c->list[i].before = f->list[i].before;
-    }
     face_copy(&c->seen, &f->seen);
     return c;
 }

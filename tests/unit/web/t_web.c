@@ -190,12 +190,16 @@ static void head_cap(void **state)
 
 static void garbage(void **state)
 {
-    static const char *const bad[] = {"\x16\x03\x01\x02\x01\x01\x01",
-        "\r\n\r\n\r\n\r\nx", "GET\r\n\r\n",
-        "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: -5\r\n\r\n",
-        "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: "
-        "99999999999999999999\r\n\r\n",
-        "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"};
+#define POST "POST /echo HTTP/1.1\r\nHost: x\r\n"
+    static const char *const bad[] = {
+        "\x16\x03\x01\x02\x01\x01\x01", /* a TLS hello */
+        "\r\n\r\n\r\n\r\nx",
+        "GET\r\n\r\n",
+        (POST "Content-Length: -5\r\n\r\n"),
+        (POST "Content-Length: 99999999999999999999\r\n\r\n"),
+        (POST "Transfer-Encoding: chunked\r\n\r\nzz\r\n"),
+    };
+#undef POST
     struct fix f = open_web();
 
     (void)state;

@@ -10,7 +10,7 @@
 
 /* Positions that go through the layers together. Enough to keep the products busy, few enough
  * that what flows between them stays in the cache (bench/run forward). */
-#define GROUP_POSITIONS 512u
+#define GROUP_POSITIONS 1024u
 
 /* Some rows on their way. n positions lie behind one another; row i has those from at[i] to
  * at[i + 1], and its answer is read at position mask[i]. */

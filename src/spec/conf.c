@@ -144,7 +144,7 @@ static bool starts(const char *s, const char *with)
 static void check_url(
     const struct conf_provider *p, size_t i, struct spec_problems *problems)
 {
-    char pointer[64];
+    char pointer[96];
 
     if (!p->url || starts(p->url, "http://") || starts(p->url, "https://") ||
         (starts(p->url, "unix:/")))
@@ -159,7 +159,7 @@ static void check_models(
     const struct conf_provider *p, size_t i, struct spec_problems *problems)
 {
     const struct conf_model *m = p->models.item;
-    char pointer[64];
+    char pointer[96];
 
     for (size_t a = 0; a < p->models.nr; a++)
         for (size_t b = 0; m[a].name && b < a; b++)
@@ -175,7 +175,7 @@ static void check_models(
 static void check_providers(const struct conf *c, struct spec_problems *problems)
 {
     const struct conf_provider *p = c->providers.item;
-    char pointer[64];
+    char pointer[96];
 
     for (size_t i = 0; i < c->providers.nr; i++) {
         check_url(&p[i], i, problems);

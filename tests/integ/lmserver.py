@@ -41,12 +41,12 @@ class Server:
 
     def connect(self):
         if self.address.startswith("unix:"):
-            c = http.client.HTTPConnection("localhost", timeout=60)
+            c = http.client.HTTPConnection("localhost", timeout=150)
             c.sock = socket.socket(socket.AF_UNIX)
             c.sock.connect(self.address[5:])
             return c
         host, port = self.address.rsplit(":", 1)
-        return http.client.HTTPConnection(host, int(port), timeout=60)
+        return http.client.HTTPConnection(host, int(port), timeout=150)
 
     def ask(self, method, path, body=None, **headers):
         """(status, headers, body)"""
@@ -313,7 +313,7 @@ def vanished_clients():
 @case
 def overload():
     """above the queue's cap there is 503 with Retry-After; everything else is answered"""
-    head, tail = big()
+    head, tail = big(512)
     seen, lock = [], threading.Lock()
     with Server(GOLDEN / "bert-f32", "127.0.0.1:0", "--threads", "1") as s:
 

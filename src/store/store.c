@@ -280,7 +280,7 @@ int store_version(struct store *s)
 
 enum bbt_rc store_check(struct store *s, struct bbt_err *err)
 {
-    static const char refused[] = "error code=";
+    static const char refused[] = "error code=", unread[] = "failed to get page";
     struct query q;
     char finding[200] = "";
     const char *code;
@@ -294,6 +294,8 @@ enum bbt_rc store_check(struct store *s, struct bbt_err *err)
         return rc;
     /* a page that could not be read for want of memory or by the disk's fault is no
      * damage */
+    if (strstr(finding, unread))
+        return bbt_fail(err, BBT_IO, "database: a page could not be read");
     code = strstr(finding, refused);
     if (code && strtol(code + strlen(refused), NULL, 10) > 0)
         rc = db_fail(s, (int)strtol(code + strlen(refused), NULL, 10), err);

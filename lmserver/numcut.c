@@ -218,8 +218,11 @@ enum bbt_rc numcut_run(const char *text, size_t len, struct bbt_buf *slim,
         skip_string(&c, &from);
         rc = try_cut(&c, from, &copied, slim);
     }
-    if (rc == BBT_OK && buf_put(slim, text + copied, len - copied) != BBT_OK)
-        rc = bbt_fail(err, BBT_INVALID, "the request's JSON is too large");
+    if (rc == BBT_OK) {
+        rc = buf_put(slim, text + copied, len - copied);
+        if (rc != BBT_OK)
+            (void)bbt_fail(err, rc, "the request's JSON is too large");
+    }
     if (rc == BBT_OK)
         *ret = out;
     else

@@ -298,6 +298,46 @@ static void response_text(void **state)
     buf_fini(&b);
 }
 
+/* Each allocation fails once, jansson's included: BBT_NOMEM, nothing leaks. */
+static void memory_runs_out(void **state)
+{
+    static const char body[] = IN(PROMPT("[1,4]", "[1,2,3,4]") LABELS("[2]", "[9,8]"));
+    const float logits[4] = {1, 2, 3, 4};
+    long k;
+    (void)state;
+
+    for (k = 0; k < 2000; k++) {
+        struct oip_request r;
+        struct query q;
+        struct bbt_err err = {0};
+        struct bbt_buf b;
+        size_t head;
+        enum bbt_rc rc;
+
+        buf_init(&b, 4096);
+        (void)bbt_alloc_fault(k, 0);
+        rc = ask(body, strlen(body), OIP_ALL_JSON, &r, &q, &err);
+        if (rc == BBT_OK)
+            rc = infer_answer("m", &r, &q, logits, &b, &head, &err);
+        (void)bbt_alloc_fault(-1, 0);
+        query_fini(&q);
+        oip_request_fini(&r);
+        buf_fini(&b);
+        if (rc == BBT_OK)
+            break;
+        if (rc != BBT_NOMEM)
+            fail_msg("allocation %ld: class %d '%s'", k, rc, err.msg);
+    }
+    assert_true(k > 20 && k < 2000);
+}
+
+static int route_json(void **state)
+{
+    (void)state;
+    json_use_alloc();
+    return 0;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -308,7 +348,8 @@ int main(void)
         cmocka_unit_test(prompt_takes_positions),
         cmocka_unit_test(too_large),
         cmocka_unit_test(response_text),
+        cmocka_unit_test(memory_runs_out),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, route_json, NULL);
 }

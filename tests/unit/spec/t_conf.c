@@ -1,5 +1,5 @@
 /* bbtd.yaml: every key, defaults, places, print and read back. */
-#include "form.h"
+#include "everykey.h"
 
 static const char plain[] = "apiVersion: bbt/v1\n"
                             "kind: Config\n"

@@ -1,5 +1,5 @@
 /* The job file: every key, every cross-check, places, defaults, print and read back. */
-#include "form.h"
+#include "everykey.h"
 
 #define SHA "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 

@@ -22,7 +22,7 @@ static void query_move(struct query *c, enum query_state to)
     static const unsigned legal[QUERY_STATE_NR] = {
         [QUERY_IDLE] = 1u << QUERY_QUEUED,
         [QUERY_QUEUED] = 1u << QUERY_GATE | 1u << QUERY_SENT | 1u << QUERY_DONE,
-        [QUERY_GATE] = 1u << QUERY_SENT | 1u << QUERY_DONE,
+        [QUERY_GATE] = 1u << QUERY_QUEUED | 1u << QUERY_SENT | 1u << QUERY_DONE,
         [QUERY_SENT] = 1u << QUERY_QUEUED | 1u << QUERY_DONE,
     };
 
@@ -140,8 +140,10 @@ static void retry(struct query *c, const struct verdict *v)
         (int)sizeof c->ep->trouble_text - 1, v->text);
     if (!c->trouble_us)
         c->trouble_us = now;
+    c->alike = c->outcome && strcmp(c->outcome, v->outcome) == 0 ? c->alike + 1 : 1;
+    c->outcome = v->outcome;
     give_back(c, v->throttled ? SCHED_THROTTLED : SCHED_FAILED);
-    if ((v->tries_max && c->tries >= v->tries_max) ||
+    if ((v->tries_max && c->alike >= v->tries_max) ||
         (conf->retry.give_up_us && now - c->trouble_us > conf->retry.give_up_us)) {
         c->reason = "provider";
         query_end(c, bbt_fail(&c->err, BBT_AGAIN, "%s: gave up after %u attempts: %s",
@@ -149,8 +151,6 @@ static void retry(struct query *c, const struct verdict *v)
         return;
     }
     wait = sched_backoff_us(c->tries, v->hint_us, port_jitter());
-    if (v->hold && v->hint_us)
-        sched_hold(&c->ep->lane, now + v->hint_us);
     if (c->failures == 1)
         log_warn("request-retry", "%s: %s; next attempt in %.1f s", conf->name, v->text,
             (double)wait / 1e6);
@@ -178,6 +178,8 @@ static void give_up(struct query *c, const struct verdict *v)
 
 static void judge(struct query *c, const struct verdict *v)
 {
+    if (v->hold && v->hint_us) /* for all, whatever becomes of this one */
+        sched_hold(&c->ep->lane, port_now_us() + v->hint_us);
     if (v->class == VERDICT_RETRY && c->cancel) {
         c->failures++;
         give_back(c, SCHED_FAILED);
@@ -216,12 +218,45 @@ static void take_answer(struct query *c)
     judge(c, &v);
 }
 
+/* A server may have asked for a rest since the turn was granted: then it is given back. */
+static void send_or_wait(struct query *c)
+{
+    uint64_t now = port_now_us();
+
+    if (c->ep->lane.hold_until <= now) {
+        send_now(c);
+        return;
+    }
+    give_back(c, SCHED_NEUTRAL);
+    if (c->state != QUERY_QUEUED)
+        query_move(c, QUERY_QUEUED);
+    sched_put(c->flow, &c->item, 0, now);
+}
+
+/* Else a polite stop would leave marks of what never left. */
+static void take_back(struct query *c)
+{
+    keep_fini(&c->keep);
+    c->ungating = true;
+    c->keep = (struct keep){.run = c->ungate, .ill = c->ep->ill, .wake = &c->op};
+    keep_start(&c->keep, c->op.q);
+    if (c->hard)
+        keep_drop(&c->keep);
+}
+
+static void end_unsent(struct query *c, enum bbt_rc rc)
+{
+    if (c->item.state == SCHED_SENT)
+        give_back(c, SCHED_NEUTRAL);
+    query_end(c, rc);
+}
+
 static void step_queued(struct query *c)
 {
     if (c->granted && !c->cancel) {
         c->granted = false;
         if (!c->gate || c->gated) {
-            send_now(c);
+            send_or_wait(c);
             return;
         }
         query_move(c, QUERY_GATE);
@@ -231,41 +266,35 @@ static void step_queued(struct query *c)
     }
     if (!c->cancel)
         return;
-    if (c->granted)
-        give_back(c, SCHED_NEUTRAL);
-    else
+    if (!c->granted)
         sched_cancel(&c->item);
     c->granted = false;
-    query_end(c, BBT_CANCELED);
+    if (c->gated && c->tries == 0 && c->ungate) {
+        query_move(c, QUERY_GATE);
+        take_back(c);
+        return;
+    }
+    end_unsent(c, BBT_CANCELED);
 }
 
 static void step_gate(struct query *c)
 {
-    if (c->cancel && !c->ungating)
+    if (c->cancel && (!c->ungating || c->hard))
         keep_drop(&c->keep);
     if (!c->keep.done)
         return;
     c->gated = c->keep.call.rc == BBT_OK && !c->ungating;
     if (c->gated && !c->cancel) {
-        send_now(c);
+        send_or_wait(c);
         return;
     }
-    if (c->gated && c->ungate) { /* else a polite stop would leave marks of what never left */
-        c->ungating = true;
-        keep_fini(&c->keep);
-        c->keep = (struct keep){.run = c->ungate, .ill = c->ep->ill, .wake = &c->op};
-        keep_start(&c->keep, c->op.q);
-        if (c->hard)
-            keep_drop(&c->keep);
+    if (c->gated && c->ungate) {
+        take_back(c);
         return;
     }
-    give_back(c, SCHED_NEUTRAL);
-    if (c->cancel) {
-        query_end(c, BBT_CANCELED);
-        return;
-    }
-    c->err = c->keep.call.err;
-    query_end(c, c->keep.call.rc);
+    if (!c->cancel)
+        c->err = c->keep.call.err;
+    end_unsent(c, c->cancel ? BBT_CANCELED : c->keep.call.rc);
 }
 
 static void query_step(struct op *op)

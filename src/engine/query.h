@@ -2,8 +2,10 @@
  *
  *            turn granted        gate passed         response
  *   QUEUED ---------------> GATE ----------> SENT -------------> DONE
- *      ^                                      |
- *      '------------- transient failure ------'       cancel: any state -> DONE
+ *      ^                        |             |
+ *      '-- the server asked ----'             |       cancel: any state -> DONE
+ *      '   for a rest meanwhile               |
+ *      '------------- transient failure ------'
  *
  * The gate is a call to the store that must be durable before the request may leave (the
  * mark of what may be paid twice); without one the state is passed through. Retries are
@@ -46,6 +48,8 @@ struct query {
     struct sched_item item;
     bool granted, cancel, hard, gated, ungating, aborted;
     uint64_t trouble_us; /* since when it fails; 0 = it does not */
+    const char *outcome; /* of the last failure */
+    unsigned alike;      /* failures of that outcome in a row */
     struct keep keep; /* the gate */
     struct port_http x;
     struct prov_http req;

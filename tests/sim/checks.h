@@ -1,0 +1,53 @@
+/* checks.h -- what must be true at every step, whatever happens: a model of the store, of the
+ * ledger and of the wire, kept apart from the product's code and compared with it.
+ *
+ * Names of the checkers, first word of every finding:
+ *   concurrency   never more requests on the wire than the configuration allows
+ *   hold          nothing is sent before a Retry-After is over
+ *   unmarked      nothing is sent without its mark in the store
+ *   answered      no question is asked whose answer is in the ledger
+ *   paid-twice    the server answers no id more often than it was sent; an answer that came
+ *                 is asked for again only where a crash left its mark
+ *   ledger        a generation closes with exactly its answers in the ledger
+ *   generation    closed generations stay closed, they follow each other without a gap
+ *   acknowledged  what was told to be durable is so, also after a restart
+ *   counters      usage counters are the sums of the ledger's rows
+ *   result        the final prompt is the one of the run without faults
+ *   time          the clock grows, and nothing turns without end
+ *   ends          every job ends, or pauses for a reason that a fault explains */
+#ifndef SIM_CHECKS_H
+#define SIM_CHECKS_H
+
+#include "base/record.h"
+#include "world.h"
+
+struct checks;
+
+/* Watches a world from now on. `concurrency` as configured. */
+struct checks *checks_new(struct world *w, unsigned concurrency);
+void checks_free(struct checks *c);
+
+/* A job is in the store. `batches`: requests of one candidate on the training set. */
+void checks_submit(struct checks *c, int64_t job);
+void checks_batches(struct checks *c, int64_t job, unsigned batches);
+
+/* Writes of the current commit, and its end. */
+void checks_mark(struct checks *c, const struct rec_mark *m, bool put);
+void checks_answer(struct checks *c, const struct rec_mark *key);
+void checks_turn(struct checks *c, const struct rec_turn *t);
+void checks_state(struct checks *c, int64_t job, enum rec_state to, const char *reason);
+void checks_commit(struct checks *c, bool good);
+
+/* The wire. */
+void checks_sent(struct checks *c, const struct port_http *x, size_t in_flight);
+void checks_reply(struct checks *c, const char *id, bool good, long wait_s);
+
+/* After every step; after a crash (the store is open again); at the end. */
+void checks_step(struct checks *c);
+void checks_crash(struct checks *c);
+void checks_store(struct checks *c);
+
+/* Requests that a crash may have made necessary again, and marks left at the last crash. */
+unsigned checks_allowed(const struct checks *c);
+
+#endif

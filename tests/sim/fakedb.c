@@ -1,0 +1,280 @@
+/* fakedb.c -- the store's thread of the world, and the engine's ports to the store: the real
+ * store behind them, its calls told to the checkers, the planted faults of a store. */
+#include "base/alloc.h"
+#include "checks.h"
+#include "store/st_blob.h"
+#include "store/st_event.h"
+#include "store/st_gen.h"
+#include "store/st_job.h"
+#include "store/st_ledger.h"
+#include "store/st_mark.h"
+#include "store/store.h"
+#include "world.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+/* ---- the thread ---- */
+
+/* Up to so many calls of the queue, as a list. */
+static struct port_call *take_batch(struct world *w)
+{
+    struct port_call *batch = w->db_head, **at = &w->db_head;
+    uint64_t n = 1 + world_draw(w, 16);
+
+    while (*at && n-- > 0)
+        at = (struct port_call **)(void *)&(*at)->impl[0];
+    w->db_head = *at;
+    if (!w->db_head)
+        w->db_tail = &w->db_head;
+    *at = NULL;
+    return batch;
+}
+
+static enum bbt_rc commit(struct world *w, struct bbt_err *err)
+{
+    bool full = w->now_us >= w->faults.full_from && w->now_us < w->faults.full_until;
+
+    if (full || world_chance(w, w->faults.commit)) {
+        store_rollback(w->store);
+        w->io_errors++;
+        return bbt_fail(err, BBT_IO, full ? "database or disk is full" : "disk I/O error");
+    }
+    if (w->mutant == MUTANT_LOSE_COMMIT && w->steps > 100 && world_draw(w, 50) == 0) {
+        store_rollback(w->store);
+        return BBT_OK;
+    }
+    return store_commit(w->store, err);
+}
+
+void world_db_batch(struct world *w)
+{
+    struct port_call *batch = take_batch(w);
+    struct bbt_err err = {0};
+    enum bbt_rc rc = store_begin(w->store, &err);
+
+    if (rc == BBT_OK) {
+        for (struct port_call *c = batch; c; c = c->impl[0])
+            c->run(c, (struct port_db *)w->store);
+        rc = commit(w, &err);
+    }
+    for (struct port_call *c = batch; rc != BBT_OK && c; c = c->impl[0]) {
+        c->rc = rc;
+        c->err = err;
+    }
+    if (w->checks)
+        checks_commit(w->checks, rc == BBT_OK);
+    world_event_put(w, world_draw(w, 500), WORLD_DB_DONE, batch);
+    w->db_busy = w->db_head != NULL;
+    if (w->db_busy)
+        world_event_put(w, 20 + world_draw(w, 2000), WORLD_DB, NULL);
+}
+
+void world_db_home(struct world *w, void *ptr)
+{
+    struct port_call *c = ptr;
+
+    (void)w;
+    while (c) {
+        struct port_call *next = c->impl[0];
+
+        c->done = true;
+        op_wake(c->wake);
+        c = next;
+    }
+}
+
+/* ---- the ports ---- */
+
+static struct store *st(struct port_db *db)
+{
+    return (struct store *)db;
+}
+
+static struct checks *watch(void)
+{
+    return world_now()->checks;
+}
+
+static bool mutant(enum world_mutant m)
+{
+    return world_now()->mutant == m;
+}
+
+enum bbt_rc port_db_next(struct port_db *db, unsigned states, const int64_t *live,
+    size_t nlive, struct rec_job *ret, struct bbt_err *err)
+{
+    return store_job_next(st(db), states, live, nlive, ret, err);
+}
+
+enum bbt_rc port_db_job(struct port_db *db, int64_t id, struct rec_job *ret,
+    char **ret_spec_json, struct bbt_err *err)
+{
+    return store_job_get(st(db), id, ret, ret_spec_json, err);
+}
+
+enum bbt_rc port_db_state(struct port_db *db, int64_t id, unsigned from, enum rec_state to,
+    const char *reason, const char *detail, struct bbt_err *err)
+{
+    struct store_move m = {id, mutant(MUTANT_OVERRULE) ? 63u : from, to, reason, detail,
+        port_wall_us()};
+    enum bbt_rc rc;
+
+    if (mutant(MUTANT_WRONG_STOP) && to == REC_RUNNING && world_draw(world_now(), 4) == 0) {
+        m.to = REC_PAUSED;
+        m.reason = "auth";
+    }
+    rc = store_job_state(st(db), &m, err);
+    if (rc == BBT_OK && watch())
+        checks_state(watch(), id, m.to, m.reason);
+    return rc;
+}
+
+enum bbt_rc port_db_blob(struct port_db *db, const char *sha256, void **ret,
+    size_t *ret_len, struct bbt_err *err)
+{
+    return store_blob_get(st(db), sha256, ret, ret_len, err);
+}
+
+enum bbt_rc port_db_setup_put(
+    struct port_db *db, int64_t job, const void *bytes, size_t len, struct bbt_err *err)
+{
+    return store_setup_put(st(db), job, bytes, len, err);
+}
+
+enum bbt_rc port_db_setup_get(
+    struct port_db *db, int64_t job, void **ret, size_t *ret_len, struct bbt_err *err)
+{
+    return store_setup_get(st(db), job, ret, ret_len, err);
+}
+
+enum bbt_rc port_db_resume(
+    struct port_db *db, int64_t job, struct rec_resume *ret, struct bbt_err *err)
+{
+    enum bbt_rc rc = store_resume(st(db), job, ret, err);
+
+    if (rc == BBT_OK && mutant(MUTANT_STALE_RESUME) && ret->gens_nr > 1) {
+        struct rec_gen *last = &ret->gens[--ret->gens_nr];
+
+        bbt_free(last->cand);
+        bbt_free(last->loss);
+        last = &ret->gens[ret->gens_nr - 1];
+        bbt_free(last->loss);
+        last->loss = NULL;
+    }
+    return rc;
+}
+
+enum bbt_rc port_db_best(
+    struct port_db *db, int64_t job, struct rec_best *ret, struct bbt_err *err)
+{
+    return store_best_get(st(db), job, ret, err);
+}
+
+enum bbt_rc port_db_turn(
+    struct port_db *db, const struct rec_turn *t, struct bbt_err *err)
+{
+    enum bbt_rc rc = store_turn(st(db), t, err);
+
+    if (rc == BBT_OK && watch())
+        checks_turn(watch(), t);
+    return rc;
+}
+
+enum bbt_rc port_db_answer_put(
+    struct port_db *db, const struct rec_answer *row, struct bbt_err *err)
+{
+    const struct rec_mark key = {row->job, row->phase, row->gen, row->cand, row->batch};
+    enum bbt_rc rc;
+
+    if (mutant(MUTANT_LOSE_ANSWER) && world_draw(world_now(), 30) == 0)
+        return BBT_OK;
+    rc = store_ledger_add(st(db), row, 1, NULL, err);
+    if (rc == BBT_OK && mutant(MUTANT_DOUBLE_COUNT)) {
+        const struct rec_usage more = {.requests = 1};
+
+        rc = store_usage_add(st(db), row->job, &more, err);
+    }
+    if (rc == BBT_OK && watch())
+        checks_answer(watch(), &key);
+    return rc;
+}
+
+enum bbt_rc port_db_answers(struct port_db *db, int64_t job, enum rec_phase phase,
+    uint64_t gen, struct rec_answer **ret, size_t *ret_n, struct bbt_err *err)
+{
+    return store_ledger_load(st(db), job, phase, gen, ret, ret_n, err);
+}
+
+enum bbt_rc port_db_mark_put(
+    struct port_db *db, const struct rec_mark *mark, struct bbt_err *err)
+{
+    enum bbt_rc rc;
+
+    if (mutant(MUTANT_FORGET_MARK) && world_draw(world_now(), 10) == 0)
+        return BBT_OK;
+    rc = store_mark_put(st(db), mark, err);
+    if (rc == BBT_OK && watch())
+        checks_mark(watch(), mark, true);
+    return rc;
+}
+
+enum bbt_rc port_db_mark_drop(
+    struct port_db *db, const struct rec_mark *mark, struct bbt_err *err)
+{
+    const struct rec_answer key = {.job = mark->job,
+        .phase = mark->phase,
+        .gen = mark->gen,
+        .cand = mark->cand,
+        .batch = mark->batch};
+    enum bbt_rc rc = store_mark_drop(st(db), &key, err);
+
+    if (rc == BBT_OK && watch())
+        checks_mark(watch(), mark, false);
+    return rc;
+}
+
+enum bbt_rc port_db_marks(struct port_db *db, int64_t job, enum rec_phase phase,
+    uint64_t gen, struct rec_mark **ret, size_t *ret_n, struct bbt_err *err)
+{
+    return store_mark_list(st(db), job, phase, gen, ret, ret_n, err);
+}
+
+enum bbt_rc port_db_usage(
+    struct port_db *db, int64_t job, const struct rec_usage *add, struct bbt_err *err)
+{
+    return store_usage_add(st(db), job, add, err);
+}
+
+enum bbt_rc port_db_result(struct port_db *db, const struct rec_result *r,
+    const char *reason, const char *detail, struct bbt_err *err)
+{
+    struct store_move m = {r->job,
+        mutant(MUTANT_OVERRULE) ? 63u : 1u << REC_RUNNING, REC_COMPLETED, reason, detail,
+        port_wall_us()};
+    enum bbt_rc rc;
+
+    if (mutant(MUTANT_LOSE_RESULT) && r->prompt)
+        r->prompt[0] += 0.001f;
+    rc = store_result_put(st(db), r, &m, err);
+    if (rc == BBT_OK && watch())
+        checks_state(watch(), r->job, REC_COMPLETED, reason);
+    return rc;
+}
+
+enum bbt_rc port_db_result_get(
+    struct port_db *db, int64_t job, struct rec_result *ret, struct bbt_err *err)
+{
+    return store_result_get(st(db), job, ret, err);
+}
+
+enum bbt_rc port_db_event(struct port_db *db, int64_t job, const char *kind,
+    const char *text, struct bbt_err *err)
+{
+    struct rec_event e = {.job = job, .wall_us = port_wall_us()};
+
+    (void)snprintf(e.kind, sizeof e.kind, "%s", kind);
+    (void)snprintf(e.text, sizeof e.text, "%s", text);
+    return store_event_add(st(db), &e, NULL, err);
+}

@@ -1,0 +1,58 @@
+/* scene.h -- what a world's jobs are about: tokenizer folder, configuration, data, job specs;
+ * and what a user does to them. */
+#ifndef SIM_SCENE_H
+#define SIM_SCENE_H
+
+#include "base/record.h"
+#include "world.h"
+
+struct scene_job {
+    const char *name; /* NULL = "job" */
+    unsigned seed;    /* 0 = 1 */
+    unsigned popsize; /* 0 = 4 */
+    unsigned generations; /* 0 = 4 */
+    unsigned dim;     /* 0 = 6 */
+    unsigned tokens;  /* 0 = 2 */
+    unsigned shots;   /* 0 = 2 */
+    unsigned dev_every; /* 0 = 2 */
+    const char *loss; /* NULL = cross_entropy */
+    const char *mode; /* NULL = add */
+    const char *projection; /* NULL = normal */
+    const char *init; /* NULL = zero */
+    const char *metric; /* NULL = accuracy */
+    const char *more; /* members of the spec's top level, with a leading comma; or NULL */
+    const char *model; /* NULL = sim */
+    bool dev_mean, no_test;
+    int priority;
+};
+
+/* Folder with tokenizer, an empty state directory, the configuration (w->conf, w->dir). */
+void scene_open(struct world *w, const struct world_opts *opts);
+void scene_close(struct world *w);
+
+/* Folder of the tokenizer, with vocab.txt. */
+const char *scene_tokenizer(const struct world *w, char *ret, size_t room);
+
+/* The wire form of a job; the caller frees it by bbt_free(). Puts its data into the store. */
+char *scene_spec(struct world *w, const struct scene_job *j);
+
+/* One of the data files as bytes, NUL-terminated; freed by bbt_free(). */
+char *scene_data(const char *part, size_t rows);
+
+/* Stores the job, durable on return, and tells the engine where there is one. */
+int64_t scene_submit(struct world *w, const struct scene_job *j);
+
+/* What bbtctl's pause, resume and cancel do, durable on return: true where it changed
+ * something. */
+bool scene_move(struct world *w, int64_t job, enum rec_state to);
+
+/* The job's row as it is in the store now. */
+void scene_job_row(struct world *w, int64_t job, struct rec_job *ret);
+
+/* The tuned prompt, or false; freed by rec_result_fini(). */
+bool scene_result(struct world *w, int64_t job, struct rec_result *ret);
+
+/* True when no job is queued or running. For world_until(). */
+bool scene_quiet(struct world *w, void *unused);
+
+#endif

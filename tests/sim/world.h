@@ -1,0 +1,175 @@
+/* world.h -- a world for the engine to live in: the fake ends of every port, a clock that only
+ * the world moves, one seed for all that is random. No threads, no sockets, no sleep.
+ *
+ * Whatever is asked of the world becomes an event with a time; world_step() takes the nearest,
+ * sets the clock, lets it happen and turns the engine's queue until it is empty. Between two
+ * steps the engine may be killed (world_crash) and started again. The store is the real one. */
+#ifndef SIM_WORLD_H
+#define SIM_WORLD_H
+
+#include "base/op.h"
+#include "engine/engine.h"
+#include "engine/ports.h"
+#include "fakelm.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct store;
+struct checks;
+
+enum world_kind {
+    WORLD_DB,      /* the store's thread takes a batch and commits it */
+    WORLD_DB_DONE, /* its calls come home */
+    WORLD_WORK,    /* a worker is done */
+    WORLD_ARRIVE,  /* a request reaches the server */
+    WORLD_REPLY,   /* an exchange ends */
+    WORLD_TIMER,   /* one of the engine's rests */
+    WORLD_ALARM,   /* the engine's alarm */
+    WORLD_USER     /* something that the test planned */
+};
+
+struct world_event {
+    uint64_t at_us, seq;
+    enum world_kind kind;
+    void *ptr;
+};
+
+/* What can happen to one request. */
+enum world_net {
+    NET_GOOD,
+    NET_429,
+    NET_429_AFTER, /* with Retry-After: one to eight seconds */
+    NET_500,
+    NET_503_AFTER,
+    NET_RESET,  /* before the server saw it */
+    NET_LOST,   /* the server answered, the connection broke */
+    NET_HALF,   /* status 200, half of the body */
+    NET_HTML,   /* status 200, a page instead of an answer */
+    NET_NAN,    /* an answer with a number that is none */
+    NET_HANG,   /* no answer before the time is up */
+    NET_OVER,   /* larger than the cap */
+    NET_401,
+    NET_402,
+    NET_LONG,   /* 429 with a wait of an hour */
+    NET_KINDS
+};
+
+/* Planted faults of the world itself; each has a checker that must see it. */
+enum world_mutant {
+    MUTANT_NONE,
+    MUTANT_LOSE_ANSWER,   /* an answer is acknowledged and not kept */
+    MUTANT_FORGET_MARK,   /* a mark is acknowledged and not kept */
+    MUTANT_HIDE_WAIT,     /* Retry-After does not reach the engine */
+    MUTANT_ASK_TWICE,     /* the network asks the server again behind the engine's back */
+    MUTANT_CROSS_ANSWERS, /* an answer for another prompt, without its id */
+    MUTANT_STALE_RESUME,  /* the store gives back an older checkpoint */
+    MUTANT_CROWD,         /* one more request at once than is allowed */
+    MUTANT_LOSE_COMMIT,   /* a commit is acknowledged and undone */
+    MUTANT_OVERRULE,      /* a change of state goes through whatever the state is */
+    MUTANT_DOUBLE_COUNT,  /* counters grow twice */
+    MUTANT_DROP_WAKE,     /* one finished call is never told */
+    MUTANT_BACK_CLOCK,    /* the clock jumps back */
+    MUTANT_LOSE_RESULT,   /* a completed job's prompt has another last bit */
+    MUTANT_WRONG_STOP,    /* a job ends in a pause that nothing explains */
+    MUTANT_NR
+};
+
+struct world_faults {
+    double net[NET_KINDS]; /* chance of each kind of trouble for one request */
+    double commit;         /* chance that a commit fails */
+    double still;          /* chance that the clock stands for a while */
+    double burst;          /* chance that everything is woken for nothing */
+    uint64_t full_from, full_until; /* the disk is full from .. until */
+};
+
+struct world {
+    uint64_t seed, draws, jitters;
+    enum world_mutant mutant;
+    struct world_faults faults;
+    const enum world_net *script; /* fate of the next requests, before chance decides */
+    size_t script_n;
+
+    /* time and events */
+    uint64_t now_us, seq, steps, still;
+    struct world_event *ev;
+    size_t evs, room;
+
+    /* the engine and what it asked for */
+    struct turnq q;
+    struct engine *engine;
+    struct op *alarm;
+    struct port_call *db_head, **db_tail;
+    bool db_busy;
+    struct wire **wire; /* exchanges that are not over */
+    size_t wires, wires_room;
+    struct op idle;
+    bool idle_seen;
+    unsigned changes;
+
+    /* outside of the engine's life */
+    char dir[128];
+    struct conf *conf;
+    struct store *store;
+    struct fakelm lm;
+    struct checks *checks; /* NULL: nobody looks */
+    void (*user)(struct world *w, void *what);
+    unsigned crashes, io_errors;
+    char failure[400]; /* first finding: "checker: what"; empty = none */
+};
+
+struct world_opts {
+    uint64_t seed;
+    unsigned concurrency; /* 0 = 3 */
+    unsigned max_running; /* 0 = 4 */
+    unsigned batch;       /* rows per request; 0 = 4 */
+    const char *on_restart; /* NULL = resume */
+    const char *give_up;    /* NULL = 12h */
+    bool json;              /* the server has no binary tensors */
+    bool vocab;             /* it answers with the whole vocabulary */
+    unsigned prompt_rank;   /* 0 = 2 */
+    enum world_mutant mutant;
+};
+
+/* A world with a store, a server and a configuration, without an engine. One at a time. */
+void world_open(struct world *w, const struct world_opts *opts);
+void world_close(struct world *w);
+
+/* A fresh engine on the store as it is; it looks for work unless `idle`. */
+void world_start(struct world *w);
+/* Stops the engine politely and frees it. */
+void world_stop(struct world *w, bool hard);
+/* The engine is no more; what was not committed is lost. The server may still get what was on
+ * its way. */
+void world_crash(struct world *w);
+
+/* One event; false where nothing is left to happen. */
+bool world_step(struct world *w);
+/* Lets the engine's queue run empty, without any event. */
+void world_turn(struct world *w);
+/* Steps until `done(arg)`; false where the world stands still first, or `limit` steps pass. */
+bool world_until(
+    struct world *w, bool (*done)(struct world *w, void *arg), void *arg, uint64_t limit);
+
+/* A planned event; the world's `user` is told. */
+void world_plan(struct world *w, uint64_t after_us, void *what);
+
+/* Random numbers of the world's seed. */
+uint64_t world_draw(struct world *w, uint64_t n); /* 0 .. n - 1 */
+bool world_chance(struct world *w, double p);
+
+/* Notes the first finding of a checker. */
+void world_fail(struct world *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* ---- for the world's parts ---- */
+
+struct world *world_now(void);
+void world_event_put(struct world *w, uint64_t after_us, enum world_kind kind, void *ptr);
+void world_event_drop(struct world *w, enum world_kind kind, const void *ptr);
+void wire_arrive(struct world *w, void *ptr);
+void wire_reply(struct world *w, void *ptr);
+void wire_crash(struct world *w);
+void world_db_batch(struct world *w);
+void world_db_home(struct world *w, void *ptr);
+
+#endif

@@ -2,13 +2,12 @@
 
 #include "base/alloc.h"
 #include "base/json.h"
+#include "base/scalar.h"
 
-#include <errno.h>
 #include <locale.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <yaml.h>
 
@@ -121,104 +120,6 @@ static enum bbt_rc add_place(
     return BBT_OK;
 }
 
-static int one_of(const char *s, const char *const *words)
-{
-    for (; *words; words++)
-        if (strcmp(s, *words) == 0)
-            return 1;
-    return 0;
-}
-
-/* [-+]?[0-9]+, 0o[0-7]+ or 0x[0-9a-fA-F]+; *ret_base and *ret_digits for strtoll. */
-static int is_integer(const char *s, int *ret_base, const char **ret_digits)
-{
-    static const char digits[] = "0123456789abcdefABCDEF";
-    size_t allowed = 10;
-
-    *ret_base = 10;
-    *ret_digits = s;
-    if (s[0] == '0' && (s[1] == 'o' || s[1] == 'x')) {
-        *ret_base = s[1] == 'o' ? 8 : 16;
-        allowed = s[1] == 'o' ? 8 : sizeof digits - 1;
-        s += 2;
-        *ret_digits = s;
-    } else if (*s == '-' || *s == '+') {
-        s++;
-    }
-    if (!*s)
-        return 0;
-    for (; *s; s++)
-        if (!memchr(digits, *s, allowed))
-            return 0;
-    return 1;
-}
-
-/* [-+]? ( \.[0-9]+ | [0-9]+ (\.[0-9]*)? ) ([eE][-+]?[0-9]+)? */
-static int is_real(const char *s)
-{
-    size_t before, after = 0;
-
-    s += *s == '-' || *s == '+';
-    before = strspn(s, "0123456789");
-    s += before;
-    if (*s == '.') {
-        after = strspn(++s, "0123456789");
-        s += after;
-    }
-    if (before + after == 0)
-        return 0;
-    if (*s == 'e' || *s == 'E') {
-        s++;
-        s += *s == '-' || *s == '+';
-        before = strspn(s, "0123456789");
-        if (before == 0)
-            return 0;
-        s += before;
-    }
-    return *s == '\0';
-}
-
-/* A plain scalar by the YAML 1.2 core schema. */
-static enum bbt_rc plain(
-    struct builder *b, const char *s, size_t len, yaml_mark_t at, json_t **ret)
-{
-    static const char *const nulls[] = {"", "~", "null", "Null", "NULL", NULL};
-    static const char *const trues[] = {"true", "True", "TRUE", NULL};
-    static const char *const falses[] = {"false", "False", "FALSE", NULL};
-    static const char *const odd[] = {".inf", ".Inf", ".INF", "+.inf", "+.Inf", "+.INF",
-        "-.inf", "-.Inf", "-.INF", ".nan", ".NaN", ".NAN", NULL};
-    const char *digits;
-    int base;
-
-    if (one_of(s, nulls)) {
-        *ret = json_null();
-    } else if (one_of(s, trues)) {
-        *ret = json_true();
-    } else if (one_of(s, falses)) {
-        *ret = json_false();
-    } else if (one_of(s, odd)) {
-        return fail_at(b, at, "%s is not a number here", s);
-    } else if (is_integer(s, &base, &digits)) {
-        long long v;
-
-        errno = 0;
-        v = strtoll(digits, NULL, base);
-        if (errno == ERANGE)
-            return fail_at(
-                b, at, "the number %.40s is too large (quote it if it is a text)", s);
-        *ret = json_integer(v);
-    } else if (is_real(s)) {
-        double v = strtod_l(s, NULL, b->c);
-
-        if (v > 1.7976931348623157e308 || v < -1.7976931348623157e308)
-            return fail_at(b, at, "the number %.40s is too large", s);
-        *ret = json_real(v);
-    } else {
-        *ret = json_stringn(s, len);
-    }
-    return *ret ? BBT_OK : fail_nomem(b);
-}
-
 static enum bbt_rc scalar(struct builder *b, const yaml_event_t *e, json_t **ret)
 {
     const char *s = (const char *)e->data.scalar.value;
@@ -229,7 +130,13 @@ static enum bbt_rc scalar(struct builder *b, const yaml_event_t *e, json_t **ret
     if (memchr(s, '\0', len))
         return fail_at(b, e->start_mark, "a text with a NUL character");
     if (e->data.scalar.style == YAML_PLAIN_SCALAR_STYLE) {
-        rc = plain(b, s, len, e->start_mark, &v);
+        struct bbt_err why;
+
+        rc = scalar_plain(s, len, b->c, &v, &why);
+        if (rc == BBT_INVALID)
+            return fail_at(b, e->start_mark, "%s", why.msg);
+        if (rc != BBT_OK)
+            return fail_nomem(b);
     } else {
         v = json_stringn(s, len);
         if (!v)

@@ -1,5 +1,6 @@
 /* YAML: the subset, its scalars, places of values and of mistakes. */
 #include "base/json.h"
+#include "base/scalar.h"
 #include "base/yaml.h"
 #include "unit.h"
 
@@ -55,6 +56,25 @@ static void core_scalars(void **state)
     check("\xef\xbb\xbf"
           "a: 1",
         "{\"a\":1}");
+}
+
+/* Words that are no JSON numbers say so, and leave the result alone. */
+static void scalars_by_themselves(void **state)
+{
+    locale_t c = newlocale(LC_NUMERIC_MASK, "C", (locale_t)0);
+    json_t *v = NULL;
+    struct bbt_err err;
+
+    (void)state;
+    assert_int_equal(scalar_plain("1e400", 5, c, &v, &err), BBT_INVALID);
+    assert_int_equal(scalar_plain("-.INF", 5, c, &v, &err), BBT_INVALID);
+    assert_int_equal(
+        scalar_plain("-9223372036854775809", 20, c, &v, &err), BBT_INVALID);
+    assert_null(v);
+    assert_int_equal(scalar_plain("1e-400", 6, c, &v, &err), BBT_OK); /* just nothing */
+    assert_true(json_is_real(v) && json_real_value(v) == 0);
+    json_decref(v);
+    freelocale(c);
 }
 
 /* Whatever JSON can say, in the words of RFC 8259, surrogates and tabs included. */
@@ -223,8 +243,7 @@ static void places(void **state)
 static enum bbt_rc parse_twice(void)
 {
     struct yaml_doc *d = NULL;
-    enum bbt_rc rc =
-        parse("a: [1, 2.5, x, 'y', null]\nb: {c: [{d: e}]}\n", &d, NULL);
+    enum bbt_rc rc = parse("a: [1, 2.5, x, 'y', null]\nb: {c: [{d: e}]}\n", &d, NULL);
 
     yaml_close(d);
     return rc;
@@ -240,6 +259,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(core_scalars),
+        cmocka_unit_test(scalars_by_themselves),
         cmocka_unit_test(json_is_yaml),
         cmocka_unit_test(refuses_and_says_where),
         cmocka_unit_test(tabs_get_their_hint),

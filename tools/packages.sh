@@ -6,7 +6,8 @@ libsqlite3-dev libopenblas-pthread-dev liblapacke-dev libmicrohttpd-dev libjanss
 libyaml-dev libssl-dev libsystemd-dev python3"
 packages_demo="wordnet-base"
 packages_test="clang libclang-rt-14-dev libcmocka-dev valgrind binutils util-linux systemd
-python3-numpy python3-torch python3-cmaes curl"
+python3-numpy python3-torch python3-cmaes curl bible-kjv bible-kjv-text dict-devil dict-elements
+dict-gcide"
 
 # packages_need NAME...: installs those that are missing, by root or sudo.
 packages_need()

@@ -1,17 +1,17 @@
 #!/usr/bin/env python3
 """tally.py LABEL=testlog.json|LABEL=ok|LABEL=failed ... -- counts what ran.
 
-A test program that speaks TAP counts by its cases, any other as one. Prints a line per label,
-the failed cases, and last 'N passed, N failed'; exit status 1 where anything failed or nothing
-passed.
+A test program that speaks TAP, or Python's unittest, counts by its cases, any other as one.
+Prints a line per label, the failed cases, and last 'N passed, N failed'; exit status 1 where
+anything failed or nothing passed.
 """
 import json
 import re
 import sys
 from pathlib import Path
 
-CASE = re.compile(r"^(not )?ok\b[ \t]*\d*[ \t]*(?:-[ \t]*)?([^#\n]*)(#[ \t]*(?:SKIP|TO" + r"DO)\b[^\n]*)?",
-                  re.M | re.I)
+CASE = re.compile(r"^(not )?ok[ \t]+\d+\b[ \t]*(?:-[ \t]*)?([^#\n]*)(#[ \t]*[Ss][Kk][Ii][Pp]\b[^\n]*)?",
+                  re.M)
 GOOD = {"OK", "EXPECTEDFAIL"}
 
 
@@ -22,6 +22,9 @@ def count(test):
     skipped = [f"{name}: {what.strip()} {why}" for bad, what, why in cases if why]
     bad = [f"{name}: {what.strip()}" for no, what, why in cases if no and not why]
     good = sum(1 for no, _, why in cases if not no and not why)
+    said = (test.get("stdout") or "") + (test.get("stderr") or "")
+    if result == "SKIP" and test.get("returncode") == 77:
+        return 0, [], [f"{name}: {(said.strip().splitlines() or ['no reason given'])[-1]}"]
     if result == "SKIP" and not cases:
         why = re.search(r"#[ \t]*SKIP\b[^\n]*", test.get("stdout") or "")
         if not why:  # a program without a single case is a mistake, not a choice
@@ -29,6 +32,9 @@ def count(test):
         skipped.append(f"{name} {why.group(0)}")
     if result == "SKIP":
         return good, bad, skipped
+    unit = re.search(r"^Ran (\d+) tests? in ", said, re.M)  # Python's unittest
+    if result in GOOD and unit and not cases:
+        return int(unit.group(1)), [], []
     if result in GOOD:
         return (good, bad, skipped) if cases else (1, [], [])
     return good, bad or [f"{name}: {result.lower()}"], skipped

@@ -175,7 +175,9 @@ for record, want in [
         ({"result": "OK"}, (1, 0, 0)),
         ({"result": "SKIP", "stdout": ""}, (0, 1, 0)),
         ({"result": "SKIP", "stdout": "1..0 # SKIP no systemd-analyze\n"}, (0, 0, 1)),
-        ({"result": "FAIL", "stdout": "ok then\n"}, (1, 1, 0))]:
+        ({"result": "SKIP", "returncode": 77, "stdout": "no wordnet\n"}, (0, 0, 1)),
+        ({"result": "OK", "stdout": "...\nRan 3 tests in 0.1s\n\nOK\n"}, (3, 0, 0)),
+        ({"result": "FAIL", "stdout": "ok then\n"}, (0, 1, 0))]:
     p, b, s = tally.count({"name": "t", **record})
     expect((p, len(b), len(s)) == want, f"tally {record} is {want}, got {(p, len(b), len(s))}")
 

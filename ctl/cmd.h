@@ -1,0 +1,37 @@
+/* cmd.h -- the table of commands: what can be called, with which options; help comes from
+ * the same rows. */
+#ifndef CTL_CMD_H
+#define CTL_CMD_H
+
+#include "ctl.h"
+#include "opt.h"
+
+typedef int cmd_fn(struct ctl *c, const struct opt_args *a);
+
+struct cmd {
+    const char *name;  /* one or two words */
+    const char *alias; /* or NULL */
+    const char *args;  /* as the synopsis shows them */
+    const char *line;  /* what it does, one line */
+    const char *more;  /* a paragraph with examples; or NULL */
+    const struct opt *opts; /* ended by a NULL name; or NULL */
+    size_t pos_min, pos_max;
+    cmd_fn *run;
+};
+
+extern const struct opt cmd_common[];
+
+/* The command that argv[0] (and argv[1]) name; *ret_words tells how many were used. NULL
+ * where there is none; then *ret_near is the nearest or NULL. */
+const struct cmd *cmd_find(
+    int argc, char *const *argv, int *ret_words, const char **ret_near);
+
+/* Prints the list of commands, or one command's page. CTL_USAGE for an unknown one. */
+int cmd_help(const struct ctl *c, int argc, char *const *argv);
+
+/* The commands; one file each, k_NOUN.c. */
+cmd_fn k_submit, k_validate, k_list, k_show, k_watch, k_wait, k_logs, k_plot, k_pause,
+    k_resume, k_cancel, k_result, k_export, k_predict, k_provider_list, k_provider_show,
+    k_provider_test, k_status, k_server_status, k_version;
+
+#endif

@@ -1,0 +1,162 @@
+/* k_status.c -- bbtctl alone: what runs, what needs you. */
+#include "cmd.h"
+
+#include "client.h"
+#include "fmt.h"
+#include "jobs.h"
+#include "progress.h"
+#include "safe.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define SHOWN_MAX 10
+
+static const char *const states[] = {
+    "running", "queued", "paused", "failed", "completed", "cancelled"};
+#define STATES (sizeof states / sizeof states[0])
+
+static bool is(const json_t *job, const char *state)
+{
+    return strcmp(json_get_str(job, "state", ""), state) == 0;
+}
+
+static size_t count(const json_t *jobs, const char *state)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < json_array_size(jobs); i++)
+        n += is(json_array_get(jobs, i), state);
+    return n;
+}
+
+static void head(const struct ctl *c, const char *text)
+{
+    (void)printf(c->color ? "\x1b[1m%s\x1b[0m\n" : "%s\n", text);
+}
+
+static void print_counts(const json_t *jobs)
+{
+    bool any = false;
+
+    for (size_t i = 0; i < STATES; i++) {
+        size_t n = count(jobs, states[i]);
+
+        if (n) {
+            (void)printf("%s%zu %s", any ? " · " : "", n, states[i]);
+            any = true;
+        }
+    }
+    (void)printf(any ? "\n" : "no jobs yet\n");
+}
+
+
+static void print_needy(const json_t *job)
+{
+    const char *detail = json_get_str(job, "detail", "");
+    char done[160];
+
+    (void)printf("  %lld ", json_get_int(job, "id", 0));
+    safe_print(stdout, json_get_str(job, "name", ""));
+    (void)printf("  %s  %s", json_get_str(job, "state", ""), json_get_str(job, "reason", ""));
+    if (*detail) {
+        (void)printf(": ");
+        safe_print(stdout, detail);
+    }
+    jobs_progress(job, done, sizeof done);
+    (void)printf("  at %s  → bbtctl %s %lld\n", done,
+        is(job, "paused") ? "resume" : "logs", json_get_int(job, "id", 0));
+}
+
+/* The newest SHOWN_MAX of a state. */
+static void print_some(const json_t *jobs, const char *state, void (*print)(const json_t *))
+{
+    size_t shown = 0, n = count(jobs, state);
+
+    for (size_t i = json_array_size(jobs); i > 0 && shown < SHOWN_MAX; i--)
+        if (is(json_array_get(jobs, i - 1), state)) {
+            print(json_array_get(jobs, i - 1));
+            shown++;
+        }
+    if (n > shown)
+        (void)printf("  ... and %zu more: bbtctl list state:%s\n", n - shown, state);
+}
+
+static void print_running(const json_t *job)
+{
+    char line[512];
+
+    progress_line(job, NULL, line, sizeof line);
+    (void)printf("  ");
+    safe_print(stdout, json_get_str(job, "name", ""));
+    (void)printf("  ");
+    safe_print(stdout, line);
+    (void)putchar('\n');
+}
+
+static void print_screen(const struct ctl *c, const json_t *server, const json_t *jobs)
+{
+    char up[FMT_MAX];
+
+    fmt_seconds(fmt_number(server, "uptime_seconds"), up);
+    (void)printf("bbtd %s up %s%s, %.0f MB, at %s\n", json_get_str(server, "version", "?"), up,
+        json_get_bool(server, "draining", 0) ? ", stopping" : "",
+        fmt_number(server, "rss_mb"), c->found);
+    print_counts(jobs);
+    if (count(jobs, "paused") + count(jobs, "failed") > 0) {
+        head(c, "NEEDS YOU");
+        print_some(jobs, "paused", print_needy);
+        print_some(jobs, "failed", print_needy);
+    }
+    if (count(jobs, "running") > 0) {
+        head(c, "RUNNING");
+        print_some(jobs, "running", print_running);
+    }
+    if (json_array_size(jobs) == 0)
+        ctl_note(c, "Next: bbtctl submit FILE");
+    else if (count(jobs, "running") > 0)
+        ctl_note(c, "Next: bbtctl watch");
+    else
+        ctl_note(c, "Next: bbtctl list");
+}
+
+static json_t *counts(const json_t *jobs)
+{
+    json_t *v = json_object();
+
+    for (size_t i = 0; i < STATES; i++)
+        (void)json_object_set_new(
+            v, states[i], json_integer((json_int_t)count(jobs, states[i])));
+    return v;
+}
+
+/* Jobs of the states that matter here, whole. */
+static json_t *some(const json_t *jobs, const char *one, const char *two)
+{
+    json_t *v = json_array();
+
+    for (size_t i = 0; i < json_array_size(jobs); i++)
+        if (is(json_array_get(jobs, i), one) || is(json_array_get(jobs, i), two))
+            (void)json_array_append(v, json_array_get(jobs, i));
+    return v;
+}
+
+int k_status(struct ctl *c, const struct opt_args *a)
+{
+    json_t *server = NULL, *jobs = NULL;
+    int code = client_get(c, "/v1/server", &server);
+
+    (void)a;
+    if (code == CTL_OK)
+        code = client_jobs(c, NULL, &jobs);
+    if (code == CTL_OK && ctl_json(c))
+        safe_json(stdout, json_pack("{s:s, s:s, s:O, s:o, s:o, s:o}", "apiVersion", "v1",
+                              "kind", "Status", "server", server, "jobs", counts(jobs),
+                              "needs_you", some(jobs, "paused", "failed"), "running",
+                              some(jobs, "running", "running")));
+    else if (code == CTL_OK)
+        print_screen(c, server, jobs);
+    json_decref(server);
+    json_decref(jobs);
+    return code;
+}

@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/killpoint.h"
 #include "store/st_event.h"
 #include "store/st_job.h"
 
@@ -155,7 +156,9 @@ static void run_move(struct port_call *c, struct port_db *db)
         return;
     if (j->job.state == j->to)
         return; /* it is so already: done, nothing changed */
+    BBT_KILLPOINT("move");
     c->rc = store_job_state(s, &m, &c->err);
+    BBT_KILLPOINT("move-done");
     if (c->rc == BBT_CONFLICT)
         c->rc = bbt_fail(&c->err, BBT_CONFLICT, "job %lld is %s", (long long)j->a.id,
             rec_state_name(j->job.state));
@@ -173,6 +176,7 @@ static void move_then(struct api *a)
 {
     struct job_api *j = bbt_container(a, struct job_api, a);
 
+    BBT_KILLPOINT("move-kept");
     if (j->changed) {
         if (j->to == REC_QUEUED)
             engine_poke(a->d->engine);

@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/hint.h"
+#include "base/killpoint.h"
 #include "engine/task.h"
 #include "loop/loop.h"
 #include "spec/job.h"
@@ -62,6 +63,18 @@ static void run_blobs(struct port_call *c, struct port_db *db)
     }
 }
 
+/* What one pass over each set takes; the client multiplies. */
+static json_t *view_build(const struct task *t)
+{
+    return json_pack("{s:s, s:s, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
+        "apiVersion", "v1", "kind", "Validation", "valid", 1, "train_examples",
+        (json_int_t)t->train.n, "dev_examples", (json_int_t)t->dev.n, "test_examples",
+        (json_int_t)t->test.n, "train_requests", (json_int_t)t->train.batches, "dev_requests",
+        (json_int_t)t->dev.batches, "test_requests", (json_int_t)t->test.batches,
+        "tokens_per_evaluation", (json_int_t)t->train.tokens, "dev_tokens",
+        (json_int_t)t->dev.tokens, "test_tokens", (json_int_t)t->test.tokens);
+}
+
 static void run_build(struct port_call *c, struct port_db *db)
 {
     struct submit *s = bbt_container(c, struct submit, a.call);
@@ -79,10 +92,7 @@ static void run_build(struct port_call *c, struct port_db *db)
     (void)db;
     c->rc = task_build(&in, &t, &c->err);
     if (c->rc == BBT_OK)
-        s->a.json = json_pack("{s:s, s:s, s:b, s:I, s:I, s:I, s:I}", "apiVersion", "v1",
-            "kind", "Validation", "valid", 1, "train_examples", (json_int_t)t->train.n,
-            "dev_examples", (json_int_t)t->dev.n, "test_examples", (json_int_t)t->test.n,
-            "tokens_per_evaluation", (json_int_t)t->train.tokens);
+        s->a.json = view_build(t);
     task_free(t);
 }
 
@@ -98,6 +108,7 @@ static void run_row(struct port_call *c, struct port_db *db)
     e.job = s->a.id;
     (void)snprintf(e.text, sizeof e.text, "submitted as \"%.200s\"", s->row.name);
     c->rc = store_event_add((struct store *)db, &e, NULL, &c->err);
+    BBT_KILLPOINT("submit-done");
 }
 
 static void fill_row(struct submit *s)
@@ -117,6 +128,7 @@ static void answer(struct submit *s)
 {
     char where[48];
 
+    BBT_KILLPOINT("submit-kept");
     json_decref(s->a.json);
     s->a.json = json_pack("{s:s, s:s, s:I, s:s, s:b}", "apiVersion", "v1", "kind", "Job",
         "id", (json_int_t)s->a.id, "name", s->row.name, "existed", (int)s->existed);

@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/json.h"
+#include "base/killpoint.h"
 #include "base/log.h"
 #include "events.h"
 #include "loop/lane.h"
@@ -263,6 +264,7 @@ static int serve(struct run *r)
     if (rc == BBT_OK) {
         r->d.started_us = clock_wall_us();
         engine_start(r->d.engine);
+        BBT_KILLPOINT("started");
         log_info("started", "bbtd %s state=%s socket=%s blas=%s", BBT_VERSION,
             r->d.state_dir, r->d.socket_path, blas_name());
         notify_ready("running");

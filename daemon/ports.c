@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/killpoint.h"
 #include "base/log.h"
 #include "daemon.h"
 #include "events.h"
@@ -159,6 +160,7 @@ enum bbt_rc ports_begin(void *daemon)
 
 enum bbt_rc ports_commit(void *daemon)
 {
+    BBT_KILLPOINT("group-commit");
     return store_commit(((struct daemon *)daemon)->store, &bound.commit_err);
 }
 
@@ -258,6 +260,7 @@ void port_http_start(struct port_http *x)
     e->req.response_max = x->response_max;
     http_req_init(&e->req);
     http_start(bound.d->http, &e->req, &e->op);
+    BBT_KILLPOINT("sent");
 }
 
 void port_http_abort(struct port_http *x)

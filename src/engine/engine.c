@@ -1,6 +1,7 @@
 #include "engine/engine.h"
 
 #include "base/alloc.h"
+#include "base/killpoint.h"
 #include "base/log.h"
 
 #include <assert.h>
@@ -52,6 +53,7 @@ static void run_next(struct port_call *c, struct port_db *db)
         if (c->rc != BBT_OK)
             return;
         was = e->found.state;
+        BBT_KILLPOINT("admit");
         if (was == REC_RUNNING && e->hold) {
             c->rc = port_db_state(db, e->found.id, 1u << REC_RUNNING, REC_PAUSED,
                 "restart_hold", "the daemon was restarted", &c->err);
@@ -63,6 +65,7 @@ static void run_next(struct port_call *c, struct port_db *db)
         if (c->rc == BBT_OK)
             c->rc = port_db_event(db, e->found.id, "running",
                 was == REC_RUNNING ? "resumed after a restart" : "started", &c->err);
+        BBT_KILLPOINT("admit-done");
         return;
     }
 }
@@ -94,6 +97,7 @@ static void take_over(struct engine *e)
         e->sick_until = port_now_us() + SICK_US;
         return;
     }
+    BBT_KILLPOINT("admit-kept");
     log_info("job-start", "job=%lld name=%s", (long long)e->found.id, e->found.name);
     l->tune.id = e->found.id;
     l->tune.endpoints = e->ep;

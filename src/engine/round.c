@@ -1,6 +1,7 @@
 #include "engine/round.h"
 
 #include "base/alloc.h"
+#include "base/killpoint.h"
 
 #include <assert.h>
 #include <math.h>
@@ -47,6 +48,7 @@ static enum bbt_rc eval_encode(struct query *c, struct prov_http *ret, struct bb
     struct prov_ask ask;
 
     ask_of(e, &ask);
+    BBT_KILLPOINT("send");
     return c->ep->adapter->encode(e->round->model, &ask, ret, err);
 }
 
@@ -58,6 +60,7 @@ static enum bbt_rc eval_decode(
     struct prov_ask ask;
     enum bbt_rc rc;
 
+    BBT_KILLPOINT("answer-came");
     ask_of(e, &ask);
     rc = c->ep->adapter->decode(e->round->model, &ask, reply, &a, err);
     if (rc != BBT_OK)
@@ -79,7 +82,9 @@ static void run_mark(struct port_call *p, struct port_db *db)
     struct round_eval *e = bbt_container(p, struct round_eval, query.keep.call);
     struct rec_mark m = {e->round->job, e->round->phase, e->round->gen, e->cand, e->batch};
 
+    BBT_KILLPOINT("mark-put");
     p->rc = port_db_mark_put(db, &m, &p->err);
+    BBT_KILLPOINT("mark-done");
 }
 
 /* The request did not leave after all. A mark that a crash had left stays. */
@@ -88,14 +93,18 @@ static void run_unmark(struct port_call *p, struct port_db *db)
     struct round_eval *e = bbt_container(p, struct round_eval, query.keep.call);
     struct rec_mark m = {e->round->job, e->round->phase, e->round->gen, e->cand, e->batch};
 
+    BBT_KILLPOINT("unmark");
     p->rc = e->row.repeated ? BBT_OK : port_db_mark_drop(db, &m, &p->err);
+    BBT_KILLPOINT("unmark-done");
 }
 
 static void run_put(struct port_call *p, struct port_db *db)
 {
     struct round_eval *e = bbt_container(p, struct round_eval, put.call);
 
+    BBT_KILLPOINT("answer-put");
     p->rc = port_db_answer_put(db, &e->row, &p->err);
+    BBT_KILLPOINT("answer-done");
     if (p->rc == BBT_CONFLICT)
         p->rc = BBT_OK; /* an earlier answer of the same question is there already */
 }
@@ -153,6 +162,7 @@ static void eval_step(struct op *op)
             eval_over(e);
             return;
         }
+        BBT_KILLPOINT("answer-decoded");
         e->row.attempts = e->query.tries;
         e->row.latency_us = e->query.latency_us;
         e->row.wall_us = port_wall_us();
@@ -165,6 +175,7 @@ static void eval_step(struct op *op)
     }
     if (!e->put.done)
         return;
+    BBT_KILLPOINT("answer-kept");
     if (e->put.call.rc == BBT_OK)
         take_logits(r, &e->row);
     else
@@ -268,6 +279,7 @@ static void round_step(struct op *op)
     }
     if (r->running > 0)
         return;
+    BBT_KILLPOINT("round-over");
     r->done = true;
     if (r->left == 0)
         r->rc = BBT_OK;

@@ -1,6 +1,7 @@
 #include "engine/tune.h"
 
 #include "base/alloc.h"
+#include "base/killpoint.h"
 #include "base/log.h"
 #include "engine/tune_end.h"
 #include "engine/tune_load.h"
@@ -56,12 +57,14 @@ static void run_verdict(struct port_call *c, struct port_db *db)
     struct rec_usage add = {.active_us = t->spent_us};
     enum rec_state to = t->failed ? REC_FAILED : REC_PAUSED;
 
+    BBT_KILLPOINT("verdict");
     c->rc = port_db_state(
         db, t->id, 1u << REC_RUNNING, to, t->reason, t->err.msg, &c->err);
     if (c->rc == BBT_OK)
         c->rc = port_db_usage(db, t->id, &add, &c->err);
     if (c->rc == BBT_OK)
         c->rc = port_db_event(db, t->id, rec_state_name(to), t->err.msg, &c->err);
+    BBT_KILLPOINT("verdict-done");
 }
 
 void tune_over(struct tune *t, enum bbt_rc rc)
@@ -130,12 +133,14 @@ static void after_keep(struct tune *t)
     port_changed(t->id);
     switch (t->state) {
     case TUNE_FIRST:
+        BBT_KILLPOINT("first-turn-kept");
         tune_train(t);
         return;
     case TUNE_COMMIT:
         tune_committed(t);
         return;
     case TUNE_RESULT:
+        BBT_KILLPOINT("result-kept");
         tune_over(t, BBT_OK);
         return;
     default:
@@ -188,6 +193,7 @@ static void tune_step(struct op *op)
     case TUNE_VERDICT:
         if (!t->keep.done)
             return;
+        BBT_KILLPOINT("verdict-kept");
         port_changed(t->id);
         tune_over(t, keep_is_ill(t->keep.call.rc) ? t->keep.call.rc : t->rc);
         return;

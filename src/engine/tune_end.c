@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/json.h"
+#include "base/killpoint.h"
 #include "engine/score.h"
 #include "engine/tune_gen.h"
 #include "engine/tune_load.h"
@@ -20,6 +21,7 @@ static void run_prompt(struct port_call *c, struct port_db *db)
             "the search ended before one generation was measured");
         return;
     }
+    BBT_KILLPOINT("final-prompt");
     c->rc = search_prompts(
         t->search, t->best.z, 1, &t->final_prompt, &t->final_digest, &c->err);
 }
@@ -46,6 +48,7 @@ void tune_measured(struct tune *t)
 {
     float *logit = t->round.logit;
 
+    BBT_KILLPOINT("measured");
     t->round.logit = NULL;
     switch (t->state) {
     case TUNE_TEST:
@@ -97,6 +100,7 @@ static void run_result(struct port_call *c, struct port_db *db)
         .hidden = t->setup.hidden};
     json_t *sheet = NULL;
 
+    BBT_KILLPOINT("result");
     c->rc = port_db_usage(db, t->id, &add, &c->err);
     if (c->rc == BBT_OK)
         c->rc = port_db_job(db, t->id, &t->job, NULL, &c->err); /* final counters */
@@ -111,6 +115,7 @@ static void run_result(struct port_call *c, struct port_db *db)
     if (c->rc == BBT_OK)
         c->rc = port_db_event(
             db, t->id, "completed", json_get_str(sheet, "verdict", ""), &c->err);
+    BBT_KILLPOINT("result-done");
     if (c->rc == BBT_CONFLICT)
         c->rc = BBT_CANCELED; /* paused or cancelled meanwhile: that stands */
     json_decref(sheet);

@@ -1,6 +1,7 @@
 #include "engine/tune_gen.h"
 
 #include "base/alloc.h"
+#include "base/killpoint.h"
 #include "base/log.h"
 #include "engine/score.h"
 #include "engine/tune_load.h"
@@ -107,12 +108,14 @@ static void run_tell(struct port_call *c, struct port_db *db)
     bbt_free(t->prompts);
     t->prompts = NULL;
     c->rc = losses(t, &c->err);
+    BBT_KILLPOINT("tell");
     if (c->rc == BBT_OK)
         c->rc = cma_tell(t->search->cma, t->closed.loss, &c->err);
     if (c->rc == BBT_OK)
         c->rc = next_generation(t, &c->err);
     if (c->rc == BBT_OK && dev_due(t))
         c->rc = dev_points(t, &c->err);
+    BBT_KILLPOINT("told");
 }
 
 void tune_tell(struct tune *t)
@@ -212,11 +215,14 @@ static void run_commit(struct port_call *c, struct port_db *db)
     };
     char said[96];
 
+    BBT_KILLPOINT("turn");
     c->rc = port_db_turn(db, &turn, &c->err);
+    BBT_KILLPOINT("turn-done");
     if (c->rc == BBT_OK && t->new_best) {
         (void)snprintf(said, sizeof said, "generation %llu: dev %.4f, dev loss %.4f",
             (unsigned long long)t->closed.gen, t->dev_score, t->dev_loss);
         c->rc = port_db_event(db, t->id, "best", said, &c->err);
+        BBT_KILLPOINT("turn-best-event");
     }
 }
 
@@ -249,6 +255,7 @@ void tune_committed(struct tune *t)
 {
     const char *reason;
 
+    BBT_KILLPOINT("turn-kept");
     if (t->new_best) {
         rec_best_fini(&t->best);
         t->best = (struct rec_best){t->id, t->closed.gen, (uint32_t)t->dev_best,

@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/json.h"
+#include "base/killpoint.h"
 #include "base/log.h"
 #include "engine/tune_gen.h"
 
@@ -76,6 +77,7 @@ static void run_load(struct port_call *c, struct port_db *db)
         c->rc = load_blobs(t, db, &c->err);
     if (c->rc == BBT_OK)
         c->rc = load_progress(t, db, &c->err);
+    BBT_KILLPOINT("job-loaded");
     bbt_free(text);
 }
 
@@ -209,6 +211,7 @@ static void start_embed(struct tune *t)
         tune_stop(t, BBT_INVALID, &err, "provider");
         return;
     }
+    BBT_KILLPOINT("embed");
     tune_move(t, TUNE_EMBED);
     t->embed = (struct query){
         .ep = t->ep,
@@ -223,6 +226,7 @@ static void start_embed(struct tune *t)
 
 void tune_built(struct tune *t)
 {
+    BBT_KILLPOINT("task-built");
     if (t->has_setup) {
         tune_search(t);
         return;
@@ -289,11 +293,14 @@ static void run_first(struct port_call *c, struct port_db *db)
     struct bbt_buf setup;
 
     buf_init(&setup, SIZE_MAX);
+    BBT_KILLPOINT("first-turn");
     c->rc = search_setup_save(&t->setup, &setup, &c->err);
     if (c->rc == BBT_OK)
         c->rc = port_db_setup_put(db, t->id, setup.data, setup.len, &c->err);
+    BBT_KILLPOINT("first-turn-setup");
     if (c->rc == BBT_OK)
         c->rc = port_db_turn(db, &turn, &c->err);
+    BBT_KILLPOINT("first-turn-done");
     buf_fini(&setup);
 }
 
@@ -309,6 +316,7 @@ void tune_searched(struct tune *t)
             "that began the job; the stored candidates are used",
             (long long)t->id);
     rec_resume_fini(&t->resume);
+    BBT_KILLPOINT("search-ready");
     if (t->first) {
         t->fresh = true;
         tune_keep(t, TUNE_FIRST, run_first);

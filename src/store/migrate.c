@@ -1,5 +1,6 @@
 #include "store/migrate.h"
 
+#include "base/killpoint.h"
 #include "store/db.h"
 
 #include <inttypes.h>
@@ -61,14 +62,18 @@ static enum bbt_rc run_one(
     (void)snprintf(stamp, sizeof stamp,
         "PRAGMA application_id = %d; PRAGMA user_version = %d", APPLICATION_ID,
         m->version);
+    BBT_KILLPOINT("migrate");
     rc = db_begin(s, err);
     if (rc != BBT_OK)
         return rc;
     rc = db_exec(s, m->sql, err);
+    BBT_KILLPOINT("migrate-run");
     if (rc == BBT_OK)
         rc = db_exec(s, stamp, err);
+    BBT_KILLPOINT("migrate-commit");
     if (rc == BBT_OK)
         rc = db_commit(s, err);
+    BBT_KILLPOINT("migrate-done");
     if (rc != BBT_OK) {
         db_undo(s);
         return bbt_err_ctx(err, "migration %s", m->name);

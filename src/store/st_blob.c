@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/digest.h"
+#include "base/killpoint.h"
 #include "store/db.h"
 
 #include <string.h>
@@ -34,6 +35,7 @@ enum bbt_rc store_blob_put(struct store *s, const char *sha256, const void *byte
         &q, s, "INSERT INTO blob (sha256, bytes) VALUES (?, ?) ON CONFLICT DO NOTHING");
     db_text(&q, sha256);
     db_blob(&q, bytes ? bytes : "", len);
+    BBT_KILLPOINT("blob-put");
     return db_done(&q, err);
 }
 

@@ -1,6 +1,7 @@
 #include "store/st_event.h"
 
 #include "base/alloc.h"
+#include "base/killpoint.h"
 #include "store/db.h"
 
 #define EVENT_LIMIT 1000
@@ -16,6 +17,7 @@ enum bbt_rc store_event_add(
     db_int(&q, e->wall_us);
     db_text(&q, e->kind);
     db_text(&q, e->text);
+    BBT_KILLPOINT("event-add");
     rc = db_done(&q, err);
     if (rc == BBT_OK && ret_id)
         *ret_id = sqlite3_last_insert_rowid(s->db);

@@ -1,6 +1,7 @@
 #include "store/st_gen.h"
 
 #include "base/alloc.h"
+#include "base/killpoint.h"
 #include "store/db.h"
 #include "store/st_job.h"
 
@@ -136,6 +137,7 @@ static enum bbt_rc put_snapshot(
     rc = db_done(&q, err);
     if (rc != BBT_OK)
         return rc;
+    BBT_KILLPOINT("turn-snapshot");
     db_start(&q, s, "DELETE FROM cand WHERE job = ? AND gen < ?");
     db_int(&q, t->job);
     db_u64(&q, t->snapshot_gen);
@@ -169,12 +171,15 @@ enum bbt_rc store_turn(struct store *s, const struct rec_turn *t, struct bbt_err
         rc = close_gen(s, t->job, t->closed, err);
     if (rc == BBT_OK && t->closed)
         rc = set_last_loss(s, t, err);
+    BBT_KILLPOINT("turn-closed");
     if (rc == BBT_OK && t->open)
         rc = open_gen(s, t->job, t->open, err);
+    BBT_KILLPOINT("turn-opened");
     if (rc == BBT_OK && t->snapshot)
         rc = put_snapshot(s, t, err);
     if (rc == BBT_OK && t->best)
         rc = store_best_put(s, t->best, err);
+    BBT_KILLPOINT("turn-best");
     return db_leave(s, rc, err);
 }
 

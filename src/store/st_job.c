@@ -1,6 +1,7 @@
 #include "store/st_job.h"
 
 #include "base/alloc.h"
+#include "base/killpoint.h"
 #include "store/db.h"
 
 #include <stdio.h>
@@ -107,6 +108,7 @@ static enum bbt_rc insert_job(struct store *s, const struct rec_job *job,
     if (rc != BBT_OK)
         return rc;
     id = sqlite3_last_insert_rowid(s->db);
+    BBT_KILLPOINT("job-row");
     db_start(&q, s, "INSERT INTO job_spec (job, spec) VALUES (?, ?)");
     db_int(&q, id);
     db_text(&q, spec_json);
@@ -322,6 +324,7 @@ static enum bbt_rc write_state(
         "started_us = iif(?5 AND started_us = 0, ?4, started_us), ended_us = iif(?6, "
         "?4, 0) "
         "WHERE id = ?7");
+    BBT_KILLPOINT("state-write");
     db_text(&q, rec_state_name(m->to));
     db_text(&q, m->reason ? m->reason : "");
     db_text(&q, detail);

@@ -1,6 +1,7 @@
 #include "store/st_ledger.h"
 
 #include "base/alloc.h"
+#include "base/killpoint.h"
 #include "store/db.h"
 #include "store/st_job.h"
 #include "store/st_mark.h"
@@ -53,8 +54,10 @@ static enum bbt_rc add_row(
     enum bbt_rc rc = insert_answer(s, a, err);
     bool fresh = rc == BBT_OK && db_changed(s) > 0;
 
+    BBT_KILLPOINT("ledger-row");
     if (rc == BBT_OK)
         rc = store_mark_drop(s, a, err);
+    BBT_KILLPOINT("ledger-unmarked");
     if (rc != BBT_OK || !fresh)
         return rc;
     (*added)++;

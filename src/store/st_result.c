@@ -2,6 +2,7 @@
 #include "store/st_job.h"
 
 #include "base/alloc.h"
+#include "base/killpoint.h"
 #include "store/db.h"
 
 enum bbt_rc store_setup_put(
@@ -71,8 +72,10 @@ enum bbt_rc store_result_put(struct store *s, const struct rec_result *r,
     if (rc != BBT_OK)
         return rc;
     rc = store_job_state(s, m, err);
+    BBT_KILLPOINT("result-state");
     if (rc == BBT_OK)
         rc = insert_result(s, r, err);
+    BBT_KILLPOINT("result-row");
     return db_leave(s, rc, err);
 }
 

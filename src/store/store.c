@@ -1,6 +1,7 @@
 #include "store/store.h"
 
 #include "base/alloc.h"
+#include "base/killpoint.h"
 #include "store/db.h"
 #include "store/migrate.h"
 
@@ -167,12 +168,14 @@ static enum bbt_rc open_db(struct store *s, const char *path, struct bbt_err *er
     rc = migrate_check(s, migrate_all, migrate_all_nr, err);
     if (rc == BBT_OK)
         rc = set_wal(s, err);
+    BBT_KILLPOINT("store-wal");
     if (rc == BBT_OK)
         rc = db_exec(s, settings, err);
     if (rc == BBT_OK)
         rc = db_warm(s, err);
     if (rc == BBT_OK)
         rc = migrate_run(s, migrate_all, migrate_all_nr, err);
+    BBT_KILLPOINT("store-open");
     return rc;
 }
 
@@ -194,6 +197,7 @@ enum bbt_rc store_open(
         rc = refuse_network(state_dir, err);
     if (rc == BBT_OK)
         rc = take_lock(s, lock, err);
+    BBT_KILLPOINT("store-locked");
     if (rc == BBT_OK)
         rc = make_file(path, err);
     if (rc == BBT_OK) {
@@ -233,6 +237,7 @@ enum bbt_rc store_begin(struct store *s, struct bbt_err *err)
 
     if (s->depth == 0)
         rc = db_begin(s, err);
+    BBT_KILLPOINT("group-begun");
     if (rc == BBT_OK)
         s->depth++;
     return rc;
@@ -252,6 +257,7 @@ enum bbt_rc store_commit(struct store *s, struct bbt_err *err)
             err, rc, "database: an earlier failure undid this group of changes");
     else
         rc = db_commit(s, err);
+    BBT_KILLPOINT("group-committed");
     if (rc != BBT_OK) {
         store_rollback(s);
         return rc;

@@ -10,7 +10,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import wngloss  # noqa: E402
 
 LABELS = list(wngloss.CLASSES.values())
-TEMPLATE = "a kind of {mask} : {text} ."
+TEMPLATE = "it is a kind of {mask} : {text} ."
 MAX_LENGTH = 64  # tokens of template and text
 
 

@@ -132,7 +132,7 @@ def parse():
     parser.add_argument("--template", default=fewshot.TEMPLATE)
     parser.add_argument("--words", nargs="+", default=fewshot.LABELS)
     parser.add_argument("--shots", type=int, default=16)
-    parser.add_argument("--length", type=int, default=4, help="prompt tokens")
+    parser.add_argument("--length", type=int, default=7, help="prompt tokens")
     parser.add_argument("--dim", type=int, default=100)
     parser.add_argument("--popsize", type=int, default=20)
     parser.add_argument("--evaluations", type=int, default=1000)

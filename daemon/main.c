@@ -306,6 +306,7 @@ int main(int argc, char **argv)
 
     if (code >= 0)
         return code;
+    (void)signal(SIGXFSZ, SIG_IGN); /* a file size limit is a failed write, no death */
     json_use_alloc();
     found = s.config ? bbt_strdup(s.config) : paths_config();
     if (!found || setup_conf(found, &r.d.conf, &err) != BBT_OK) {

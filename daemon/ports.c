@@ -17,6 +17,7 @@
 #include "store/store.h"
 
 #include <assert.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
@@ -25,8 +26,9 @@ static struct {
     struct daemon *d;
     struct loop_timer alarm;
     uint64_t seed, drawn; /* jitter */
-    struct bbt_err commit_err; /* of the lane's last failed commit; its thread only */
-} bound;
+    struct bbt_err commit_err; /* of the lane's last failed commit; under `lock` */
+    pthread_mutex_t lock;
+} bound = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 void ports_bind(struct daemon *d)
 {
@@ -125,8 +127,10 @@ static void errand_step(struct op *op)
     struct port_call *c = call_of(e);
 
     if (e->work.batch_rc != BBT_OK) {
-        c->rc = bbt_fail(&c->err, e->work.batch_rc, "the database refused to commit");
-        log_error("store-commit", "%s", bound.commit_err.msg);
+        (void)pthread_mutex_lock(&bound.lock);
+        c->err = bound.commit_err;
+        (void)pthread_mutex_unlock(&bound.lock);
+        c->rc = c->err.rc = e->work.batch_rc;
     }
     c->done = true;
     op_wake(c->wake);
@@ -153,15 +157,30 @@ void port_work_run(struct port_call *c)
     work_submit(bound.d->pool, errand_of(c, run_on_pool));
 }
 
+/* Keeps the sentence for those whose calls went down with the batch. */
+static enum bbt_rc tell_batch(enum bbt_rc rc, const struct bbt_err *err)
+{
+    if (rc != BBT_OK) {
+        (void)pthread_mutex_lock(&bound.lock);
+        bound.commit_err = *err;
+        (void)pthread_mutex_unlock(&bound.lock);
+    }
+    return rc;
+}
+
 enum bbt_rc ports_begin(void *daemon)
 {
-    return store_begin(((struct daemon *)daemon)->store, &bound.commit_err);
+    struct bbt_err err = {0};
+
+    return tell_batch(store_begin(((struct daemon *)daemon)->store, &err), &err);
 }
 
 enum bbt_rc ports_commit(void *daemon)
 {
+    struct bbt_err err = {0};
+
     BBT_KILLPOINT("group-commit");
-    return store_commit(((struct daemon *)daemon)->store, &bound.commit_err);
+    return tell_batch(store_commit(((struct daemon *)daemon)->store, &err), &err);
 }
 
 /* ---- network ---- */

@@ -158,6 +158,8 @@ static void admit_step(struct op *op)
             op_wake(&e->alarm);
         } else {
             e->hold_first = false;
+            if (e->live_nr == 0)
+                e->ill.ill = false; /* nobody else is left who would find out */
         }
     }
     if (!e->asking && e->look && e->started && !e->stopping &&

@@ -284,6 +284,17 @@ int store_version(struct store *s)
     return db_end(&q, NULL) == BBT_OK ? v : 0;
 }
 
+enum bbt_rc store_touch(struct store *s, struct bbt_err *err)
+{
+    char sql[48];
+    int version = store_version(s);
+
+    if (version == 0) /* never true of an open file: it could not be read */
+        return bbt_fail(err, BBT_IO, "database: the first page could not be read");
+    (void)snprintf(sql, sizeof sql, "PRAGMA user_version = %d", version);
+    return db_exec(s, sql, err);
+}
+
 enum bbt_rc store_check(struct store *s, struct bbt_err *err)
 {
     static const char refused[] = "error code=", unread[] = "failed to get page";

@@ -45,6 +45,9 @@ BBT_NODISCARD enum bbt_rc store_commit(struct store *s, struct bbt_err *err);
 /* Undoes and ends all open groups; fine without one. */
 void store_rollback(struct store *s);
 
+/* Writes a page as it is: fails where the disk takes no writes. */
+BBT_NODISCARD enum bbt_rc store_touch(struct store *s, struct bbt_err *err);
+
 /* Schema version of the open file = number of the last migration. */
 int store_version(struct store *s);
 

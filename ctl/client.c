@@ -215,6 +215,8 @@ static int check(const struct ctl *c, const struct client_req *q, const struct c
     if (!r->json)
         return ctl_fail(c, CTL_FAIL, "%s answers, but not in JSON: is this bbtd?", c->found);
     version = json_get_str(r->json, "apiVersion", API_VERSION);
+    if (strncmp(version, "bbt/", 4) == 0)
+        version += 4; /* a job file's own */
     if (strcmp(version, API_VERSION) == 0)
         return CTL_OK;
     return ctl_fail(c, CTL_VERSION,

@@ -66,7 +66,7 @@ int ctl_fail(const struct ctl *c, int code, const char *fmt, ...)
     safe_print(stderr, text);
     (void)fputc('\n', stderr);
     if (ctl_json(c)) {
-        (void)snprintf(type, sizeof type, "urn:bbt:%s", code_urn(code));
+        (void)snprintf(type, sizeof type, "urn:bbtd:problem:%s", code_urn(code));
         safe_json(stdout, json_pack("{s:s, s:s, s:i}", "type", type, "detail", text, "exit",
                               code));
     }

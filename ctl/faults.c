@@ -99,7 +99,7 @@ int faults_tell(const struct ctl *c, const struct faults *f)
 
     if (f->n == 0)
         return CTL_OK;
-    problem = json_pack("{s:s, s:s, s:s, s:i, s:O}", "type", "urn:bbt:spec", "title",
+    problem = json_pack("{s:s, s:s, s:s, s:i, s:O}", "type", "urn:bbtd:problem:spec", "title",
         "The job file is not valid", "detail", f->line[0], "exit", CTL_SPEC, "errors",
         f->list);
     return ctl_fail_lines(c, (const char *const *)f->line, f->n, problem);

@@ -11,14 +11,11 @@
 
 #define LINE_MAX_BYTES 512
 
-/* On a terminal the line is written over; in a pipe there is one for every change. */
-static void print_line(const struct ctl *c, const char *line, char *before)
+/* On a terminal the line is written over and over; elsewhere it ends. */
+static void print_line(const struct ctl *c, const char *line)
 {
     struct bbt_buf b;
 
-    if (strcmp(line, before) == 0)
-        return;
-    (void)snprintf(before, LINE_MAX_BYTES, "%s", line);
     buf_init(&b, SIZE_MAX);
     if (safe_put(&b, line) == BBT_OK && b.data) {
         if (c->tty_out)
@@ -28,18 +25,23 @@ static void print_line(const struct ctl *c, const char *line, char *before)
             (void)printf("%s\n", b.data);
     }
     buf_fini(&b);
-    (void)fflush(stdout);
+}
+
+/* What counts as a change where every line stays: a generation, the state, what holds the
+ * job up; not every request. */
+static void change_of(const json_t *job, char *out, size_t room)
+{
+    const char *reason = json_get_str(job, "reason", "");
+    bool usual = strcmp(reason, "working") == 0 || strcmp(reason, "concurrency") == 0;
+
+    (void)snprintf(out, room, "%s %s %lld %s", json_get_str(job, "state", ""),
+        usual ? "" : reason, json_get_int(json_object_get(job, "usage"), "generations", 0),
+        json_get_str(json_object_get(job, "live"), "trouble", ""));
 }
 
 static bool stays(const json_t *job)
 {
     return jobs_over(job) || strcmp(json_get_str(job, "state", ""), "paused") == 0;
-}
-
-/* What a change is in a pipe: not every answered request. */
-static void without_live(json_t *job)
-{
-    (void)json_object_del(job, "live");
 }
 
 static int end(const struct ctl *c, const json_t *job)
@@ -69,7 +71,7 @@ static int end(const struct ctl *c, const json_t *job)
 
 static int look(struct ctl *c, long long id, const json_t *spec)
 {
-    char line[LINE_MAX_BYTES], before[LINE_MAX_BYTES] = "";
+    char line[LINE_MAX_BYTES], now[LINE_MAX_BYTES], before[LINE_MAX_BYTES] = "";
     struct follow f;
     int code = CTL_OK;
 
@@ -81,15 +83,18 @@ static int look(struct ctl *c, long long id, const json_t *spec)
         code = follow_next(&f, id, &job);
         if (code != CTL_OK)
             break;
-        if (!c->tty_out && !ctl_json(c) && !stays(job))
-            without_live(job);
         progress_line(job, spec, line, sizeof line);
-        if (!ctl_json(c)) {
-            print_line(c, line, before);
-        } else if (strcmp(line, before) != 0) {
-            (void)snprintf(before, sizeof before, "%s", line);
-            safe_json_line(stdout, json_incref(job));
+        if (c->tty_out && !ctl_json(c))
+            (void)snprintf(now, sizeof now, "%s", line);
+        else
+            change_of(job, now, sizeof now);
+        if (strcmp(now, before) != 0) {
+            if (ctl_json(c))
+                safe_json_line(stdout, json_incref(job));
+            else
+                print_line(c, line);
             (void)fflush(stdout);
+            memcpy(before, now, sizeof before);
         }
         if (stays(job)) {
             code = end(c, job);

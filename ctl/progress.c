@@ -8,14 +8,19 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Share of the generation under way that is answered. */
+#define BAR 12
+
+/* Share of the generation under way that is answered. Between its training and its commit it
+ * is whole. */
 static double part_of_generation(const json_t *job)
 {
     const json_t *live = json_object_get(job, "live");
     double needed = fmt_number(live, "needed"), answered = fmt_number(live, "answered");
+    const char *step = json_get_str(live, "step", "");
 
-    if (strcmp(json_get_str(live, "step", ""), "train") != 0 || !(needed > 0) ||
-        !(answered >= 0))
+    if (strcmp(step, "tell") == 0 || strcmp(step, "dev") == 0 || strcmp(step, "commit") == 0)
+        return 1.0;
+    if (strcmp(step, "train") != 0 || !(needed > 0) || !(answered >= 0))
         return 0.0;
     return answered > needed ? 1.0 : answered / needed;
 }
@@ -99,7 +104,7 @@ void progress_line(const json_t *job, const json_t *spec, char *out, size_t room
     struct progress p;
 
     progress_of(job, spec, &p);
-    progress_bar(strcmp(state, "completed") == 0 ? 1.0 : p.done, 20, bar, sizeof bar);
+    progress_bar(strcmp(state, "completed") == 0 ? 1.0 : p.done, BAR, bar, sizeof bar);
     fmt_score(fmt_number(job, "last_loss"), 4, false, loss);
     fmt_score(fmt_number(job, "best_dev"), 3, false, dev);
     fmt_count(json_get_int(usage, "requests", 0), requests);
@@ -107,9 +112,9 @@ void progress_line(const json_t *job, const json_t *spec, char *out, size_t room
     tell_live(job, live, sizeof live);
     if (most)
         (void)snprintf(of, sizeof of, "/%lld", most);
-    if (running && isfinite(p.eta_s))
+    if (running && p.eta_s > 0)
         (void)snprintf(until, sizeof until, "  ETA %s (%s)", eta, p.binds);
     (void)snprintf(out, room, "job %lld %s gen %lld%s%s  loss %s  dev %s  %s requests%s  %s%s%s",
-        json_get_int(job, "id", 0), bar, json_get_int(usage, "generations", 0), of, live, loss,
-        dev, requests, until, running ? "" : state, !running && *reason ? ": " : "", reason);
+        json_get_int(job, "id", 0), bar, json_get_int(usage, "generations", 0), of, until, loss,
+        dev, requests, live, running ? "" : state, !running && *reason ? ": " : "", reason);
 }

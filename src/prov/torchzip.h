@@ -1,0 +1,24 @@
+/* torchzip.h -- the one file that servers which take prompt embeddings read: what torch.save
+ * writes for a single tensor, byte for byte the same for the same numbers. Only written, never
+ * read: no pickle is ever parsed here.
+ *
+ * A ZIP of stored entries archive/{data.pkl,byteorder,data/0,version}, payloads at multiples
+ * of 64. Sources: pytorch, caffe2/serialize/inline_container.cc (container) and
+ * torch/_weights_only_unpickler.py (the opcodes that a safe load allows). */
+#ifndef PROV_TORCHZIP_H
+#define PROV_TORCHZIP_H
+
+#include "base/buf.h"
+#include "prov/prov.h"
+
+/* Bytes of the file of rows x cols numbers of type PROV_FP32, PROV_FP16 or PROV_BF16; 0
+ * where there is no such file (other type, empty, 2^31 numbers or more, 2 GiB or more). */
+size_t torchzip_size(enum prov_type type, size_t rows, size_t cols);
+
+/* Appends the file. `v` is rows x cols, row-major; 16-bit types are rounded to nearest even.
+ * BBT_INVALID: no such file, a number that is not finite or not in the type's range, or `b`'s
+ * cap; BBT_NOMEM. On failure `b` is as it was. */
+BBT_NODISCARD enum bbt_rc torchzip_put(struct bbt_buf *b, enum prov_type type,
+    const float *v, size_t rows, size_t cols, struct bbt_err *err);
+
+#endif

@@ -170,9 +170,15 @@ void verdict_of(enum bbt_rc rc, const struct bbt_err *why, const struct prov_rep
 void verdict_of_decode(const struct bbt_err *why, struct verdict *ret)
 {
     *ret = (struct verdict){.class = VERDICT_RETRY, .outcome = "bad_response"};
-    if (why->rc == BBT_INVALID)
+    if (why->rc == BBT_INVALID) {
         ret->class = VERDICT_REFUSED;
-    else if (why->rc != BBT_NOMEM)
+    } else if (why->rc == BBT_DENIED) {
+        ret->class = VERDICT_PAUSE_AUTH;
+        ret->outcome = "auth";
+    } else if (why->rc == BBT_AGAIN) {
+        ret->outcome = "server_error"; /* a start-up step says: not ready yet */
+    } else if (why->rc != BBT_NOMEM) {
         ret->tries_max = 2;
+    }
     say(ret, "%s", why->msg);
 }

@@ -45,8 +45,8 @@ struct verdict {
 void verdict_of(enum bbt_rc rc, const struct bbt_err *why, const struct prov_reply *r,
     int64_t wall_us, struct verdict *ret);
 
-/* Class of a 200 that could not be decoded: once more, then refused (BBT_INVALID: refused at
- * once; BBT_NOMEM: retry). */
+/* Class of a response that could not be decoded: once more, then refused (BBT_INVALID: refused
+ * at once; BBT_DENIED: a credential; BBT_AGAIN, BBT_NOMEM: retry). */
 void verdict_of_decode(const struct bbt_err *why, struct verdict *ret);
 
 /* ---- parts, exported for their tests ---- */

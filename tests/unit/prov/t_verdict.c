@@ -154,6 +154,14 @@ static void answers_that_cannot_be_read(void **state)
     verdict_of_decode(&why, &v);
     assert_int_equal(v.class, VERDICT_RETRY);
     assert_int_equal(v.tries_max, 0);
+    why.rc = BBT_AGAIN; /* start-up: the model is still loading */
+    verdict_of_decode(&why, &v);
+    assert_int_equal(v.class, VERDICT_RETRY);
+    assert_int_equal(v.tries_max, 0);
+    why.rc = BBT_DENIED;
+    verdict_of_decode(&why, &v);
+    assert_int_equal(v.class, VERDICT_PAUSE_AUTH);
+    assert_string_equal(v.outcome, "auth");
 }
 
 int main(void)

@@ -1,0 +1,150 @@
+#include "bench.h"
+
+#include "engine/query.h"
+
+/* The model of the configuration, its settings as the dialect wants them. */
+static void test_model(void **state)
+{
+    struct key_pair pair[] = {{(char *)(uintptr_t) "scale", (char *)(uintptr_t) "2"},
+        {(char *)(uintptr_t) "who", (char *)(uintptr_t) "me"},
+        {(char *)(uintptr_t) "on", (char *)(uintptr_t) "true"}};
+    char name[200];
+    struct conf_model c = {.name = name, .hidden = 12, .batch = 7, .binary = CONF_BINARY_OFF,
+        .tensors.input_ids = (char *)(uintptr_t) "tokens",
+        .parameters = {pair, 3}};
+    struct endpoint_model m = {0};
+    struct bbt_err err = {0};
+
+    (void)state;
+    (void)snprintf(name, sizeof name, "bert");
+    assert_int_equal(endpoint_model_init(&m, &c, &err), BBT_OK);
+    assert_string_equal(m.m.name, "bert");
+    assert_string_equal(m.m.tensor.input_ids, "tokens");
+    assert_string_equal(m.m.tensor.logits, "");
+    assert_int_equal(m.m.hidden, 12);
+    assert_int_equal(m.m.batch_max, 7);
+    assert_int_equal(m.m.binary, PROV_BINARY_OFF);
+    assert_non_null(strstr(m.m.params, "\"scale\":2")); /* a number stays one */
+    assert_non_null(strstr(m.m.params, "\"who\":\"me\""));
+    assert_non_null(strstr(m.m.params, "\"on\":true"));
+    assert_false(m.m.probed);
+    prov_model_fini(&m.m);
+    memset(name, 'x', sizeof name - 1);
+    name[sizeof name - 1] = '\0';
+    assert_int_equal(endpoint_model_init(&m, &c, &err), BBT_INVALID);
+    prov_model_fini(&m.m);
+}
+
+static void test_find(void **state)
+{
+    struct bench *b = bench_open((struct world_opts){0});
+
+    (void)state;
+    assert_ptr_equal(endpoint_model(&b->ep, "sim"), &b->ep.models[0]);
+    assert_null(endpoint_model(&b->ep, "si"));
+    bench_close(b);
+}
+
+/* Why a request would wait, from most to least. */
+static void test_why(void **state)
+{
+    struct bench *b = bench_open((struct world_opts){.concurrency = 2});
+    struct endpoint *e = &b->ep;
+
+    (void)state;
+    assert_string_equal(endpoint_why(e, 1000), "working");
+    e->trouble = "network";
+    assert_string_equal(endpoint_why(e, 1000), "retrying");
+    e->lane.failed = 3;
+    assert_string_equal(endpoint_why(e, 1000), "outage");
+    sched_hold(&e->lane, 5000);
+    assert_string_equal(endpoint_why(e, 4999), "rate_limit");
+    assert_string_equal(endpoint_why(e, 5000), "outage");
+    e->trouble = NULL;
+    assert_string_equal(endpoint_why(e, 5000), "working");
+    e->lane.failed = 0;
+    sched_release(&e->lane);
+    bench_close(b);
+}
+
+struct waiter {
+    struct query q;
+    struct op op;
+};
+
+static enum bbt_rc encode(struct query *q, struct prov_http *ret, struct bbt_err *err)
+{
+    (void)q;
+    (void)err;
+    (void)snprintf(ret->method, sizeof ret->method, "GET");
+    (void)snprintf(ret->path, sizeof ret->path, "/v2");
+    return BBT_OK;
+}
+
+static enum bbt_rc decode(struct query *q, const struct prov_reply *r, struct bbt_err *err)
+{
+    (void)q;
+    (void)r;
+    (void)err;
+    return BBT_OK;
+}
+
+static void nothing(struct op *op)
+{
+    (void)op;
+}
+
+static bool all_done(struct world *w, void *arg)
+{
+    struct waiter *q = arg;
+
+    (void)w;
+    for (size_t i = 0; i < 30; i++)
+        if (!q[i].q.done)
+            return false;
+    return true;
+}
+
+/* Thirty at once through a lane of two: the checkers watch the wire, counters agree. */
+static void test_turns(void **state)
+{
+    struct bench *b = bench_open((struct world_opts){.concurrency = 2});
+    struct waiter *x = calloc(30, sizeof *x);
+
+    (void)state;
+    assert_non_null(x);
+    checks_free(b->p.c);
+    b->p.c = checks_new(&b->p.w, 2);
+    b->p.w.faults.net[NET_429_AFTER] = 0.1;
+    for (size_t i = 0; i < 30; i++) {
+        op_init(&x[i].op, &b->p.w.q, nothing);
+        x[i].q = (struct query){.ep = &b->ep, .flow = &b->flow, .encode = encode,
+            .decode = decode, .wake = &x[i].op};
+        query_init(&x[i].q, &b->p.w.q);
+        query_start(&x[i].q);
+    }
+    world_turn(&b->p.w);
+    assert_int_equal(b->p.w.wires, 2);
+    assert_string_equal(endpoint_why(&b->ep, port_now_us()), "concurrency");
+    assert_true(world_until(&b->p.w, all_done, x, STEPS_MAX));
+    assert_int_equal(b->ep.answered, 30);
+    assert_int_equal(b->ep.sent, 30 + b->ep.failed);
+    for (size_t i = 0; i < 30; i++) {
+        query_fini(&x[i].q);
+        op_fini(&x[i].op);
+    }
+    free(x);
+    bench_close(b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_model),
+        cmocka_unit_test(test_find),
+        cmocka_unit_test(test_why),
+        cmocka_unit_test(test_turns),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,227 @@
+#include "bench.h"
+
+#include "engine/round.h"
+
+#define N 3 /* prompts */
+
+struct asked {
+    struct bench *b;
+    int64_t job;
+    float prompt[N * 2 * FAKELM_HIDDEN];
+    uint64_t digest[N];
+    struct round r;
+};
+
+static struct asked *asked_open(struct world_opts o)
+{
+    struct asked *a = calloc(1, sizeof *a);
+
+    assert_non_null(a);
+    a->b = bench_open(o);
+    a->job = scene_submit(&a->b->p.w, &(struct scene_job){0});
+    bench_task(a->b, &(struct scene_job){0});
+    for (size_t i = 0; i < sizeof a->prompt / sizeof a->prompt[0]; i++)
+        a->prompt[i] = 0.1f * (float)(i % 7);
+    for (size_t i = 0; i < N; i++)
+        a->digest[i] = 100 + i;
+    return a;
+}
+
+static void begin(struct asked *a, bool fresh)
+{
+    struct bench *b = a->b;
+
+    a->r = (struct round){.job = a->job, .phase = REC_TRAIN, .ep = &b->ep,
+        .model = &b->ep.models[0].m, .flow = &b->flow, .set = &b->task->train,
+        .label_ids = b->task->verb->token, .labels = 3, .prompt = a->prompt,
+        .digest = a->digest, .n = N, .rows = 2, .hidden = FAKELM_HIDDEN,
+        .compose = PROV_ADD, .fresh = fresh, .wake = &b->seen};
+    assert_int_equal(round_start(&a->r, &b->p.w.q, &b->err), BBT_OK);
+}
+
+static void finish(struct asked *a)
+{
+    bench_until(a->b, &a->r.done);
+    world_turn(&a->b->p.w);
+}
+
+static void asked_close(struct asked *a)
+{
+    bench_close(a->b);
+    free(a);
+}
+
+/* Asked once, answered in any order, kept; the second time nothing is asked. */
+static void test_kept(void **state)
+{
+    struct asked *a = asked_open((struct world_opts){0});
+    size_t cells = N * 6 * 3;
+    uint64_t questions = a->b->p.w.lm.asked;
+    float *first;
+
+    (void)state;
+    begin(a, true);
+    finish(a);
+    assert_int_equal(a->r.rc, BBT_OK);
+    assert_int_equal(a->r.sent_first, N * 2);
+    assert_int_equal(a->b->p.w.lm.asked - questions, N * 2);
+    assert_int_equal(a->r.left, 0);
+    first = a->r.logit;
+    a->r.logit = NULL;
+    round_fini(&a->r);
+    begin(a, false);
+    finish(a);
+    assert_int_equal(a->r.rc, BBT_OK);
+    assert_int_equal(a->r.sent_first, 0);
+    assert_int_equal(a->b->p.w.lm.asked - questions, N * 2);
+    assert_memory_equal(a->r.logit, first, cells * sizeof *first);
+    round_fini(&a->r);
+    bbt_free(first);
+    asked_close(a);
+}
+
+/* An answer about another prompt of the same place is not used. */
+static void test_other_prompt(void **state)
+{
+    struct asked *a = asked_open((struct world_opts){0});
+    uint64_t questions;
+
+    (void)state;
+    begin(a, true);
+    finish(a);
+    round_fini(&a->r);
+    questions = a->b->p.w.lm.asked;
+    checks_free(a->b->p.c); /* they would call it asked twice */
+    a->digest[1]++;
+    begin(a, false);
+    finish(a);
+    assert_int_equal(a->r.rc, BBT_OK);
+    assert_int_equal(a->r.sent_first, 2);
+    assert_int_equal(a->b->p.w.lm.asked - questions, 2);
+    round_fini(&a->r);
+    a->b->p.c = checks_new(&a->b->p.w, 3);
+    asked_close(a);
+}
+
+/* Stopped after every number of steps and begun again: nothing is asked twice, the numbers
+ * are the same. */
+static void test_dropped_anywhere(void **state)
+{
+    float first[N * 6 * 3];
+    bool late = false;
+
+    (void)state;
+    for (unsigned k = 0; !late; k++) {
+        struct asked *a = asked_open((struct world_opts){0});
+        uint64_t questions = a->b->p.w.lm.asked;
+
+        begin(a, true);
+        for (unsigned i = 0; i < k && !a->r.done; i++)
+            assert_true(world_step(&a->b->p.w));
+        late = a->r.done;
+        if (!late)
+            round_drop(&a->r, false);
+        finish(a);
+        assert_true(a->r.rc == BBT_OK || a->r.rc == BBT_CANCELED);
+        if (k == 0)
+            assert_int_equal(a->b->p.w.lm.asked, questions);
+        round_fini(&a->r);
+        begin(a, false);
+        finish(a);
+        assert_int_equal(a->r.rc, BBT_OK);
+        assert_int_equal(a->b->p.w.lm.asked - questions, N * 2);
+        if (k == 0)
+            memcpy(first, a->r.logit, sizeof first);
+        assert_memory_equal(first, a->r.logit, sizeof first);
+        round_fini(&a->r);
+        asked_close(a);
+        assert_true(k < 400);
+    }
+}
+
+/* One refusal ends the round; what was on the wire is still taken and kept. */
+static void test_refused(void **state)
+{
+    static const enum world_net fates[] = {NET_GOOD, NET_401};
+    struct asked *a = asked_open((struct world_opts){0});
+    uint64_t questions = a->b->p.w.lm.asked;
+
+    (void)state;
+    a->b->p.w.script = fates;
+    a->b->p.w.script_n = 2;
+    begin(a, true);
+    finish(a);
+    assert_int_equal(a->r.rc, BBT_DENIED);
+    assert_string_equal(a->r.reason, "auth");
+    assert_non_null(strstr(a->r.err.msg, "401"));
+    assert_in_range(a->r.left, 1, N * 2 - 1);
+    round_fini(&a->r);
+    begin(a, false);
+    finish(a);
+    assert_int_equal(a->r.rc, BBT_OK);
+    assert_int_equal(a->b->p.w.lm.asked - questions, N * 2);
+    round_fini(&a->r);
+    asked_close(a);
+}
+
+/* What a crash left marked is asked again and says so. */
+static void test_repeated(void **state)
+{
+    struct asked *a = asked_open((struct world_opts){0});
+    const struct rec_mark m = {a->job, REC_TRAIN, 0, 2, 1};
+    struct bbt_err err = {0};
+    struct rec_answer *rows = NULL;
+    size_t n = 0;
+
+    (void)state;
+    assert_int_equal(
+        port_db_mark_put((struct port_db *)a->b->p.w.store, &m, &err), BBT_OK);
+    checks_commit(a->b->p.c, true);
+    begin(a, false);
+    finish(a);
+    assert_int_equal(a->r.rc, BBT_OK);
+    round_fini(&a->r);
+    assert_int_equal(port_db_answers((struct port_db *)a->b->p.w.store, a->job, REC_TRAIN, 0,
+                         &rows, &n, &err), BBT_OK);
+    assert_int_equal(n, N * 2);
+    for (size_t i = 0; i < n; i++) {
+        assert_int_equal(rows[i].repeated, rows[i].cand == 2 && rows[i].batch == 1);
+        assert_true(rows[i].digest == a->digest[rows[i].cand]);
+    }
+    rec_answers_free(rows, n);
+    asked_close(a);
+}
+
+/* Without a job nothing is kept. */
+static void test_not_kept(void **state)
+{
+    struct asked *a = asked_open((struct world_opts){.json = true});
+    struct rec_answer *rows = NULL;
+    struct bbt_err err = {0};
+    size_t n = 1;
+
+    (void)state;
+    a->job = 0;
+    begin(a, true);
+    finish(a);
+    assert_int_equal(a->r.rc, BBT_OK);
+    round_fini(&a->r);
+    assert_int_equal(port_db_answers((struct port_db *)a->b->p.w.store, 1, REC_TRAIN, 0,
+                         &rows, &n, &err), BBT_OK);
+    assert_int_equal(n, 0);
+    asked_close(a);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_kept),
+        cmocka_unit_test(test_other_prompt),
+        cmocka_unit_test(test_dropped_anywhere),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_repeated),
+        cmocka_unit_test(test_not_kept),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -154,13 +154,13 @@ char *scene_spec(struct world *w, const struct scene_job *j)
         "\"b\":\"bad\",\"f\":\"fair\"},\"metric\":\"%s\"},\"prompt\":{\"tokens\":%u,"
         "\"intrinsic_dim\":%u,\"mode\":\"%s\",\"init\":\"%s\",\"projection\":{"
         "\"distribution\":\"%s\"}},\"optimizer\":{\"popsize\":%u,\"seed\":%u},\"objective\":{"
-        "\"loss\":\"%s\"},\"dev_every\":%u,\"dev_mean\":%s,\"stop\":{\"generations\":%u}%s}",
+        "\"loss\":\"%s\"},\"dev_every\":%u,\"dev_mean\":%s,\"stop\":{\"generations\":%u%s}}",
         or_else(j->name, "job"), j->priority, or_else(j->model, "sim"), train, shots, held,
         concat ? "" : "{prompt} ", or_else(j->metric, "accuracy"), or_n(j->tokens, 2),
         or_n(j->dim, 6), or_else(j->mode, "add"), or_else(j->init, "zero"),
         or_else(j->projection, "normal"), or_n(j->popsize, 4), or_n(j->seed, 1),
         or_else(j->loss, "cross_entropy"), or_n(j->dev_every, 2),
-        j->dev_mean ? "true" : "false", or_n(j->generations, 4), or_else(j->more, ""));
+        j->dev_mean ? "true" : "false", or_n(j->generations, 4), or_else(j->stop, ""));
     assert(spec);
     return spec;
 }

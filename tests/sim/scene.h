@@ -20,7 +20,7 @@ struct scene_job {
     const char *projection; /* NULL = normal */
     const char *init; /* NULL = zero */
     const char *metric; /* NULL = accuracy */
-    const char *more; /* members of the spec's top level, with a leading comma; or NULL */
+    const char *stop; /* more members of `stop`, with a leading comma; or NULL */
     const char *model; /* NULL = sim */
     bool dev_mean, no_test;
     int priority;

@@ -1,6 +1,7 @@
 #include "place.h"
 
 #include "base/json.h"
+#include "engine/tune.h"
 #include "engine/tune_end.h"
 #include "engine/tune_gen.h"
 #include "engine/tune_load.h"
@@ -36,17 +37,187 @@ static void whole(struct world_opts o, struct scene_job j, const char *ended)
     free(p);
 }
 
+/* Every wire form, every mode, loss and metric. */
 static void test_whole(void **state)
 {
+    static const struct scene_job jobs[] = {
+        {.generations = 4},
+        {.mode = "concat", .init = "random_tokens"},
+        {.loss = "hinge", .projection = "uniform"},
+        {.loss = "negative_metric", .metric = "f1"},
+        {.dev_mean = true, .dev_every = 1},
+        {.no_test = true, .dev_every = 3},
+        {.popsize = 6, .generations = 30, .dev_every = 5}, /* beyond a snapshot */
+    };
+
     (void)state;
-    whole((struct world_opts){0}, small, "budget");
+    for (unsigned i = 0; i < 7 * 4; i++)
+        whole((struct world_opts){.seed = i + 1, .json = i / 7 & 1, .vocab = i / 7 & 2,
+                  .prompt_rank = 2 + i % 3},
+            jobs[i % 7], "budget");
+}
+
+static void test_other_ends(void **state)
+{
+    struct scene_job j = {.generations = 300, .dev_every = 1, .popsize = 6};
+
+    (void)state;
+    j.stop = ",\"evaluations\":30";
+    whole((struct world_opts){0}, j, "budget");
+    j.stop = ",\"target\":{\"dev\":0.8}";
+    whole((struct world_opts){0}, j, "target");
+    j.stop = ",\"stall\":{\"generations\":5,\"tolerance\":0.5}";
+    whole((struct world_opts){0}, j, "stall");
+    j.stop = ",\"wall_time\":\"10s\"";
+    whole((struct world_opts){0}, j, "time");
+}
+
+/* The planted optimum is there to be found: the search comes closer to it. */
+static void test_gets_better(void **state)
+{
+    (void)state;
+    for (unsigned i = 1; i <= 5; i++) {
+        struct place *p = calloc(1, sizeof *p);
+        struct rec_result r = {0};
+        json_t *sheet = NULL;
+        int64_t id;
+
+        place_open(p, (struct world_opts){.seed = i});
+        id = scene_submit(&p->w, &(struct scene_job){
+            .seed = i, .popsize = 8, .generations = 25, .shots = 3, .mode = "concat"});
+        world_start(&p->w);
+        place_rest(p);
+        assert_true(scene_result(&p->w, id, &r));
+        assert_int_equal(json_parse(r.json, strlen(r.json), "sheet", &sheet, NULL), BBT_OK);
+        assert_true(json_get_num(sheet, "tuned_test", -1) > 0.85);
+        assert_true(json_get_num(sheet, "tuned_test", -1) >
+            json_get_num(sheet, "manual_test", 2));
+        json_decref(sheet);
+        rec_result_fini(&r);
+        place_close(p);
+        free(p);
+    }
+}
+
+/* ---- paused, killed: the same job ---- */
+
+static const char *step_of(struct world *w, int64_t id)
+{
+    struct engine_live live;
+
+    return engine_live(w->engine, id, &live) ? live.progress.step : "";
+}
+
+/* Paused as soon as it is in the state; taken up again; the prompt has the same bytes. */
+static void test_paused_in_every_state(void **state)
+{
+    struct rec_result want = {0}, got = {0};
+
+    (void)state;
+    place_reference((struct world_opts){0}, &small, &want);
+    for (enum tune_state s = TUNE_LOAD; s < TUNE_VERDICT; s++) {
+        struct place *p = calloc(1, sizeof *p);
+        int64_t id;
+
+        if (s == TUNE_EMBED)
+            assert_string_equal(tune_state_name(s), "embed");
+        place_open(p, (struct world_opts){0});
+        id = scene_submit(&p->w, &small);
+        world_start(&p->w);
+        while (strcmp(step_of(&p->w, id), tune_state_name(s)) != 0) {
+            if (!world_step(&p->w) || scene_quiet(&p->w, NULL))
+                fail_msg("never in state %s", tune_state_name(s));
+        }
+        assert_true(scene_move(&p->w, id, REC_PAUSED));
+        place_rest(p);
+        assert_job(p, id, REC_PAUSED, "user");
+        assert_true(scene_move(&p->w, id, REC_QUEUED));
+        place_rest(p);
+        assert_job(p, id, REC_COMPLETED, "budget");
+        assert_true(scene_result(&p->w, id, &got));
+        assert_same_prompt(&want, &got);
+        rec_result_fini(&got);
+        place_close(p);
+        free(p);
+    }
+    rec_result_fini(&want);
+}
+
+/* Valgrind makes this too slow for every single step. */
+static unsigned stride(void)
+{
+    const char *pre = getenv("LD_PRELOAD");
+
+    return pre && strstr(pre, "vgpreload") ? 23 : 1;
+}
+
+/* Killed after every number of steps, and with a second kill some steps later. What was
+ * answered and kept is never asked again (the checkers see to that), what is asked again was
+ * marked at the kill. */
+static void killed(const struct scene_job *j, unsigned second)
+{
+    struct rec_result want = {0}, got = {0};
+    bool late = false;
+
+    place_reference((struct world_opts){0}, j, &want);
+    for (unsigned k = 1; !late; k += stride()) {
+        struct place *p = calloc(1, sizeof *p);
+        struct rec_job row;
+        int64_t id;
+
+        place_open(p, (struct world_opts){0});
+        id = scene_submit(&p->w, j);
+        checks_batches(p->c, id, 2);
+        world_start(&p->w);
+        for (unsigned i = 0; i < k; i++)
+            late = !world_step(&p->w);
+        late |= scene_quiet(&p->w, NULL);
+        world_crash(&p->w);
+        world_start(&p->w);
+        for (unsigned i = 0; second && i < k % second; i++)
+            (void)world_step(&p->w);
+        if (second) {
+            world_crash(&p->w);
+            world_start(&p->w);
+        }
+        place_rest(p);
+        assert_job(p, id, REC_COMPLETED, "budget");
+        scene_job_row(&p->w, id, &row);
+        assert_true(row.usage.repeated <= checks_allowed(p->c));
+        assert_true(checks_allowed(p->c) <= 3u * p->w.crashes);
+        assert_true(scene_result(&p->w, id, &got));
+        assert_same_prompt(&want, &got);
+        rec_result_fini(&got);
+        place_close(p);
+        free(p);
+    }
+    rec_result_fini(&want);
+}
+
+static void test_killed_after_every_step(void **state)
+{
+    (void)state;
+    killed(&(struct scene_job){.generations = 2}, 0);
+}
+
+static void test_killed_twice(void **state)
+{
+    (void)state;
+    killed(&(struct scene_job){.generations = 3, .dev_every = 1, .dev_mean = true,
+        .mode = "concat", .init = "random_tokens"}, 41);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_whole),
+        cmocka_unit_test(test_other_ends),
+        cmocka_unit_test(test_gets_better),
+        cmocka_unit_test(test_paused_in_every_state),
+        cmocka_unit_test(test_killed_after_every_step),
+        cmocka_unit_test(test_killed_twice),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
+

@@ -13,7 +13,7 @@ struct round_eval {
     struct op op; /* woken by call and store */
     struct round *round;
     uint32_t cand, batch;
-    bool storing, over;
+    bool storing, refused, over;
     struct rec_answer row;
     struct keep put;
     char id[48]; /* request id on the wire */
@@ -98,6 +98,17 @@ static void run_unmark(struct port_call *p, struct port_db *db)
     BBT_KILLPOINT("unmark-done");
 }
 
+/* The request came back without an answer: what is asked later is asked for the first time. */
+static void run_forget(struct port_call *p, struct port_db *db)
+{
+    struct round_eval *e = bbt_container(p, struct round_eval, put.call);
+    struct rec_mark m = {e->round->job, e->round->phase, e->round->gen, e->cand, e->batch};
+
+    BBT_KILLPOINT("forget");
+    p->rc = port_db_mark_drop(db, &m, &p->err);
+    BBT_KILLPOINT("forget-done");
+}
+
 static void run_put(struct port_call *p, struct port_db *db)
 {
     struct round_eval *e = bbt_container(p, struct round_eval, put.call);
@@ -127,10 +138,11 @@ static void fail_round(struct round *r, enum bbt_rc rc, const struct bbt_err *er
         if (err)
             r->err = *err;
         r->reason = reason;
+        /* once: thousands of dropped questions each come here again */
+        for (size_t i = 0; i < r->evals; i++)
+            if (!r->eval[i].over && r->eval[i].query.state != QUERY_IDLE)
+                query_drop(&r->eval[i].query);
     }
-    for (size_t i = 0; i < r->evals; i++)
-        if (!r->eval[i].over && r->eval[i].query.state != QUERY_IDLE)
-            query_drop(&r->eval[i].query);
 }
 
 static void eval_over(struct round_eval *e)
@@ -140,6 +152,30 @@ static void eval_over(struct round_eval *e)
     e->over = true;
     r->running--;
     op_wake(&r->op);
+}
+
+static void eval_keep(
+    struct round_eval *e, void (*run)(struct port_call *p, struct port_db *db))
+{
+    e->storing = true;
+    e->put = (struct keep){.run = run, .ill = e->round->ep->ill, .wake = &e->op};
+    keep_start(&e->put, e->round->q);
+    if (e->round->hard)
+        keep_drop(&e->put);
+}
+
+/* The mark goes, unless it is a crash's, or the wire was cut with the answer on its way. */
+static void eval_refused(struct round_eval *e)
+{
+    struct round *r = e->round;
+
+    fail_round(r, e->query.rc, &e->query.err, e->query.reason);
+    if (r->job == 0 || !e->query.gated || e->row.repeated || r->hard) {
+        eval_over(e);
+        return;
+    }
+    e->refused = true;
+    eval_keep(e, run_forget);
 }
 
 static void eval_step(struct op *op)
@@ -152,8 +188,7 @@ static void eval_step(struct op *op)
     if (!e->storing) {
         r->failures += e->query.failures;
         if (e->query.rc != BBT_OK) {
-            fail_round(r, e->query.rc, &e->query.err, e->query.reason);
-            eval_over(e);
+            eval_refused(e);
             return;
         }
         r->tokens_in += e->row.tokens_in;
@@ -166,16 +201,16 @@ static void eval_step(struct op *op)
         e->row.attempts = e->query.tries;
         e->row.latency_us = e->query.latency_us;
         e->row.wall_us = port_wall_us();
-        e->storing = true;
-        e->put = (struct keep){.run = run_put, .ill = r->ep->ill, .wake = &e->op};
-        keep_start(&e->put, r->q);
-        if (r->hard)
-            keep_drop(&e->put);
+        eval_keep(e, run_put);
         return;
     }
     if (!e->put.done)
         return;
     BBT_KILLPOINT("answer-kept");
+    if (e->refused) {
+        eval_over(e);
+        return;
+    }
     if (e->put.call.rc == BBT_OK)
         take_logits(r, &e->row);
     else
@@ -191,6 +226,13 @@ static bool was_marked(const struct round *r, uint32_t cand, uint32_t batch)
     return false;
 }
 
+/* What a pair asks: this prompt about these tokens. The batch's number alone would not do:
+ * with another batch limit the same number means other rows. */
+static uint64_t pair_digest(const struct round *r, uint32_t cand, uint32_t batch)
+{
+    return (r->digest ? r->digest[cand] : 0) ^ r->set->batch[batch].digest;
+}
+
 /* An answer from the ledger counts only where it is about this very prompt and shape. */
 static const struct rec_answer *find_known(
     const struct round *r, uint32_t cand, uint32_t batch)
@@ -200,7 +242,7 @@ static const struct rec_answer *find_known(
 
         if (a->cand == cand && a->batch == batch && a->labels == r->labels &&
             a->rows == r->set->batch[batch].wire.rows &&
-            a->digest == (r->digest ? r->digest[cand] : 0))
+            a->digest == pair_digest(r, cand, batch))
             return a;
     }
     return NULL;
@@ -218,7 +260,7 @@ static void start_eval(struct round_eval *e, struct round *r, uint32_t cand, uin
         .gen = r->gen,
         .cand = cand,
         .batch = batch,
-        .digest = r->digest ? r->digest[cand] : 0,
+        .digest = pair_digest(r, cand, batch),
         .repeated = was_marked(r, cand, batch),
     };
     (void)snprintf(e->id, sizeof e->id, "j%lld-%s-g%llu-c%u-b%u", (long long)r->job,

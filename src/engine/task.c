@@ -1,6 +1,7 @@
 #include "engine/task.h"
 
 #include "base/alloc.h"
+#include "base/digest.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "num/rng.h"
@@ -93,6 +94,8 @@ static enum bbt_rc pack(struct task_batch *b, struct tmpl_rendered *row, size_t 
         b->mask_pos[i] = (int32_t)row[i].mask_pos;
     }
     b->wire = (struct prov_batch){n, cols, b->ids, b->len, b->mask_pos, pad};
+    b->digest = digest_short(b->ids, n * cols * sizeof *b->ids) ^
+        digest_short(b->mask_pos, n * sizeof *b->mask_pos);
     return BBT_OK;
 }
 

@@ -14,6 +14,8 @@
 /* One request's rows. Owns the arrays behind `wire`. */
 struct task_batch {
     size_t first; /* index of its first row in the set */
+    uint64_t digest; /* of its tokens: batches are cut otherwise, or their texts rendered
+                        otherwise, when a limit or the tokenizer has changed */
     struct prov_batch wire;
     int32_t *ids, *len, *mask_pos;
 };

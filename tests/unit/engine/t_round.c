@@ -103,6 +103,28 @@ static void test_other_prompt(void **state)
     asked_close(a);
 }
 
+/* Nor one about other rows that had the same number: the batch limit has changed since. */
+static void test_other_rows(void **state)
+{
+    struct asked *a = asked_open((struct world_opts){0});
+    struct task_set *set = &a->b->task->train;
+
+    (void)state;
+    assert_true(set->batch[0].digest && set->batch[0].digest != set->batch[1].digest);
+    begin(a, true);
+    finish(a);
+    round_fini(&a->r);
+    checks_free(a->b->p.c); /* they would call it asked twice */
+    set->batch[1].digest++;
+    begin(a, false);
+    finish(a);
+    assert_int_equal(a->r.rc, BBT_OK);
+    assert_int_equal(a->r.sent_first, N);
+    round_fini(&a->r);
+    a->b->p.c = checks_new(&a->b->p.w, 3);
+    asked_close(a);
+}
+
 /* Stopped after every number of steps and begun again: nothing is asked twice, the numbers
  * are the same. */
 static void test_dropped_anywhere(void **state)
@@ -186,7 +208,8 @@ static void test_repeated(void **state)
     assert_int_equal(n, N * 2);
     for (size_t i = 0; i < n; i++) {
         assert_int_equal(rows[i].repeated, rows[i].cand == 2 && rows[i].batch == 1);
-        assert_true(rows[i].digest == a->digest[rows[i].cand]);
+        assert_true(rows[i].digest ==
+            (a->digest[rows[i].cand] ^ a->b->task->train.batch[rows[i].batch].digest));
     }
     rec_answers_free(rows, n);
     asked_close(a);
@@ -217,6 +240,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_kept),
         cmocka_unit_test(test_other_prompt),
+        cmocka_unit_test(test_other_rows),
         cmocka_unit_test(test_dropped_anywhere),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_repeated),

@@ -2,9 +2,13 @@
 """quickstart.py BUILD -- the session that ./quickstart shows. Talk on stderr and stdout, and as
 the last line of stdout one line of JSON."""
 import argparse
+import contextlib
 import http.client
 import json
+import random
+import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -63,16 +67,33 @@ def ended(rec):
     return rec["state"] not in ("queued", "running")
 
 
+def on_the_wire(s):
+    """Requests that the daemon's own marks say may be under way (schema/*.sql)."""
+    with contextlib.closing(sqlite3.connect(f"file:{s.state}/bbtd.db?mode=ro", uri=True)) as db:
+        return db.execute("SELECT count(*) FROM mark").fetchone()[0]
+
+
+def stopped(pid):
+    return all((task / "stat").read_text().rsplit(")", 1)[1].split()[0] == "T"
+               for task in session.Path(f"/proc/{pid}/task").iterdir())
+
+
 def kill_between(s, patience_s=20.0):
-    """SIGKILL at a moment when nothing is on the wire and nothing waits for the disk, so that no
-    request need be repeated. Where no such moment comes, at any: the count will tell."""
-    server, end = Server(s.socket), time.monotonic() + patience_s
+    """SIGKILL at a moment when nothing is on the wire, so that no request need be repeated: the
+    daemon is frozen now and then until its marks say so. Where no such moment comes, it is killed
+    at any; its own count of repeated requests tells."""
+    daemon, end = s.running["bbtd"], time.monotonic() + patience_s
     while time.monotonic() < end:
-        now = server.get()
-        if now["running"] and not now["in_flight"] and not now["store_queue"]:
-            break
+        daemon.send_signal(signal.SIGSTOP)
+        session.wait_until("bbtd is frozen", lambda: stopped(daemon.pid), every_s=0.0005)
+        try:
+            if on_the_wire(s) == 0:
+                break
+        except sqlite3.OperationalError:
+            pass  # frozen in the middle of a checkpoint
+        daemon.send_signal(signal.SIGCONT)
+        time.sleep(random.uniform(0.0005, 0.005))
     s.kill_daemon()
-    server.close()
 
 
 def run(s, model, job_file):

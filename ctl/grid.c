@@ -44,32 +44,38 @@ static enum bbt_rc put_cell(
     return rc;
 }
 
+static enum bbt_rc put_line(struct bbt_buf *b, const char *const *cell, const bool *right,
+    const size_t *w, size_t cols, size_t width)
+{
+    enum bbt_rc rc = BBT_OK;
+    size_t before = 0;
+
+    for (size_t k = 0; k + 1 < cols; k++)
+        before += w[k] + GAP;
+    for (size_t k = 0; k < cols && rc == BBT_OK; k++) {
+        bool last = k + 1 == cols;
+        size_t fit = last && width > before + 8 ? width - before : SIZE_MAX;
+
+        rc = put_cell(b, cell[k], last && !right[k] ? 0 : w[k], fit, right[k]);
+        if (rc == BBT_OK && !last)
+            rc = spaces(b, GAP);
+    }
+    while (rc == BBT_OK && b->len && b->data[b->len - 1] == ' ')
+        b->data[--b->len] = '\0';
+    return rc == BBT_OK ? buf_puts(b, "\n") : rc;
+}
+
 enum bbt_rc grid_table(const char *const *cells, const bool *right, size_t rows, size_t cols,
     size_t width, struct bbt_buf *ret)
 {
-    size_t *w = bbt_calloc(cols, sizeof *w), before = 0;
+    size_t *w = bbt_calloc(cols, sizeof *w);
     enum bbt_rc rc = w ? BBT_OK : BBT_NOMEM;
 
     for (size_t i = 0; w && i < rows * cols; i++)
         if (safe_width(cells[i]) > w[i % cols])
             w[i % cols] = safe_width(cells[i]);
-    for (size_t k = 0; w && k + 1 < cols; k++)
-        before += w[k] + GAP;
-    for (size_t i = 0; i < rows && rc == BBT_OK; i++) {
-        for (size_t k = 0; k < cols && rc == BBT_OK; k++) {
-            bool last = k + 1 == cols;
-            size_t fit = last && width > before + 8 ? width - before : SIZE_MAX;
-
-            rc = put_cell(ret, cells[i * cols + k], last && !right[k] ? 0 : w[k], fit,
-                right[k]);
-            if (rc == BBT_OK && !last)
-                rc = spaces(ret, GAP);
-        }
-        while (rc == BBT_OK && ret->len && ret->data[ret->len - 1] == ' ')
-            ret->data[--ret->len] = '\0';
-        if (rc == BBT_OK)
-            rc = buf_puts(ret, "\n");
-    }
+    for (size_t i = 0; i < rows && rc == BBT_OK; i++)
+        rc = put_line(ret, cells + i * cols, right, w, cols, width);
     bbt_free(w);
     return rc;
 }

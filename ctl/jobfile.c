@@ -81,8 +81,11 @@ static int read_yaml(const struct ctl *c, struct jobfile *j)
 
     buf_init(&b, YAML_BYTES_MAX);
     rc = file_read(name, &b, &err);
-    if (rc == BBT_OK)
-        rc = yaml_parse(b.data ? (const char *)b.data : "", b.len, j->path, &j->doc, &err);
+    if (rc != BBT_OK) {
+        buf_fini(&b);
+        return ctl_fail(c, CTL_SPEC, "%s", err.msg);
+    }
+    rc = yaml_parse(b.data ? (const char *)b.data : "", b.len, j->path, &j->doc, &err);
     buf_fini(&b);
     if (rc != BBT_OK) {
         faults_line(&j->faults, err.msg);

@@ -4,7 +4,6 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/digest.h"
-#include "base/hint.h"
 #include "client.h"
 #include "estimate.h"
 #include "jobfile.h"
@@ -21,43 +20,31 @@
 
 /* ---- what the daemon finds wrong ---- */
 
-/* "provider: ... has no provider "loacl"" -> place, and the names that there are. */
-static void add_known(struct ctl *c, struct jobfile *j, const char *key, const char *detail)
+/* "task.labels: word ..." -> "/task/labels", where the sentence begins with a key that the
+ * job file has. */
+static bool pointer_of(const json_t *tree, const char *detail, char *out, size_t room)
 {
-    const char *named[64], *near;
-    json_t *v = NULL, *list;
-    char known[300] = "", pointer[32];
-    size_t n = 0, at = 0;
+    size_t len = strspn(detail, "abcdefghijklmnopqrstuvwxyz_."), top = strcspn(detail, ".:");
+    char key[64];
 
-    if (client_get(c, "/v1/providers", &v) != CTL_OK)
-        v = NULL;
-    list = json_object_get(v, "items");
-    if (strcmp(key, "model") == 0)
-        for (size_t i = 0; i < json_array_size(list); i++)
-            if (strcmp(json_get_str(json_array_get(list, i), "name", ""), j->spec->provider) ==
-                0) {
-                list = json_object_get(json_array_get(list, i), "models");
-                break;
-            }
-    for (size_t i = 0; i < json_array_size(list) && n < 64 && at < sizeof known; i++) {
-        named[n] = json_get_str(json_array_get(list, i), "name", "");
-        at += (size_t)snprintf(
-            known + at, sizeof known - at, "%s%s", n ? ", " : "", named[n]);
-        n++;
-    }
-    near = hint_nearest(
-        strcmp(key, "model") == 0 ? j->spec->model : j->spec->provider, named, n);
-    (void)snprintf(pointer, sizeof pointer, "/%s", key);
-    faults_at(&j->faults, pointer, "%s%s%s%s (there %s: %s)", detail,
-        near ? ", did you mean \"" : "", near ? near : "", near ? "\"?" : "",
-        n == 1 ? "is" : "are", n ? known : "none");
-    json_decref(v);
+    if (detail[len] != ':' || len + 2 > room || top >= sizeof key)
+        return false;
+    memcpy(key, detail, top);
+    key[top] = '\0';
+    if (!json_object_get(tree, key))
+        return false;
+    out[0] = '/';
+    for (size_t i = 0; i < len; i++)
+        out[i + 1] = detail[i] == '.' ? '/' : detail[i];
+    out[len + 1] = '\0';
+    return true;
 }
 
-static int refused(struct ctl *c, struct jobfile *j, const struct client_reply *r)
+static int refused(const struct ctl *c, struct jobfile *j, const struct client_reply *r)
 {
     const json_t *list = json_object_get(r->json, "errors");
     const char *detail = json_get_str(r->json, "detail", "");
+    char pointer[96];
 
     if (r->status != 422)
         return client_refused(c, r);
@@ -70,14 +57,10 @@ static int refused(struct ctl *c, struct jobfile *j, const struct client_reply *
         (void)snprintf(p.fix, sizeof p.fix, "%s", json_get_str(e, "fix", ""));
         faults_add(&j->faults, &p);
     }
-    if (json_array_size(list) == 0 && strncmp(detail, "provider: ", 10) == 0)
-        add_known(c, j, "provider", detail);
-    else if (json_array_size(list) == 0 && strncmp(detail, "model: ", 7) == 0)
-        add_known(c, j, "model", detail);
-    else if (json_array_size(list) == 0 && strncmp(detail, "task.labels", 11) == 0)
-        faults_at(&j->faults, "/task/labels", "%s", detail);
-    else if (json_array_size(list) == 0)
-        faults_at(&j->faults, "", "%s", *detail ? detail : "refused by the daemon");
+    if (json_array_size(list) == 0 && pointer_of(j->tree, detail, pointer, sizeof pointer))
+        faults_at(&j->faults, pointer, "%s", detail);
+    else if (json_array_size(list) == 0) /* about a data file, or nothing in particular */
+        faults_line(&j->faults, *detail ? detail : "the daemon refuses the job");
     return faults_tell(c, &j->faults);
 }
 

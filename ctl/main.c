@@ -109,7 +109,9 @@ static int find(int argc, char **argv, const struct cmd **ret, int *ret_words,
     } else {
         *ret = cmd_find(words, word, ret_words, &near);
         if (!*ret)
-            return ctl_fail(c, CTL_USAGE, "no command \"%s\"%s%s%s; see: bbtctl help", word[0],
+            return ctl_fail(c, CTL_USAGE, "no command \"%s%s%s\"%s%s%s; see: bbtctl help",
+                word[0], near && words > 1 && strchr(near, ' ') ? " " : "",
+                near && words > 1 && strchr(near, ' ') ? word[1] : "",
                 near ? " (did you mean " : "", near ? near : "", near ? "?)" : "");
     }
     if (opt_parse(argc - 1, argv + 1, cmd_common, *ret ? (*ret)->opts : NULL, a, &err) !=

@@ -90,8 +90,9 @@ static enum part_kind key_of(const char **s, size_t *len)
     return PART_NAME;
 }
 
-static enum bbt_rc add_part(
-    struct sel *s, enum part_kind kind, const char *text, size_t len, struct bbt_err *err)
+/* `bare`: no key stands in front, so ids and @last are meant as well. */
+static enum bbt_rc add_part(struct sel *s, enum part_kind kind, bool bare, const char *text,
+    size_t len, struct bbt_err *err)
 {
     struct part *p = &s->part[s->parts];
 
@@ -101,12 +102,12 @@ static enum bbt_rc add_part(
         return bbt_fail(err, BBT_INVALID, "selector: something is missing around a comma, "
                                           "\"!\" or \":\"");
     *p = (struct part){.kind = kind};
-    if (kind == PART_NAME && len == 5 && memcmp(text, "@last", 5) == 0)
+    if (bare && len == 5 && memcmp(text, "@last", 5) == 0)
         p->kind = PART_LAST;
-    else if (kind == PART_NAME && text[0] == '@')
+    else if (bare && text[0] == '@')
         return bbt_fail(
             err, BBT_INVALID, "selector: \"%.*s\": only @last is known", (int)len, text);
-    else if (kind == PART_NAME && range(text, len, p))
+    else if (bare && range(text, len, p))
         p->kind = PART_RANGE;
     p->text = bbt_strndup(text, len);
     if (!p->text)
@@ -123,6 +124,7 @@ static enum bbt_rc add_term(struct sel *s, const char *text, size_t len, struct 
     struct term *t = &s->term[s->terms];
     enum part_kind kind;
     enum bbt_rc rc = BBT_OK;
+    const char *begin;
     size_t at = 0;
 
     if (s->terms == TERMS_MAX)
@@ -130,13 +132,14 @@ static enum bbt_rc add_term(struct sel *s, const char *text, size_t len, struct 
     *t = (struct term){.not = text[0] == '!', .first = s->parts};
     text += t->not;
     len -= t->not;
+    begin = text;
     kind = key_of(&text, &len);
     while (rc == BBT_OK && at <= len) {
         size_t n = 0;
 
         while (at + n < len && text[at + n] != ',')
             n++;
-        rc = add_part(s, kind, text + at, n, err);
+        rc = add_part(s, kind, text == begin, text + at, n, err);
         at += n + 1;
     }
     t->n = s->parts - t->first;

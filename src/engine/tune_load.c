@@ -71,6 +71,8 @@ static void run_load(struct port_call *c, struct port_db *db)
     char *text = NULL;
 
     c->rc = port_db_job(db, t->id, &t->job, &text, &c->err);
+    if (c->rc == BBT_OK && t->job.state != REC_RUNNING)
+        c->rc = BBT_CANCELED; /* paused or cancelled before anybody could halt us */
     if (c->rc == BBT_OK)
         c->rc = parse_spec(t, text, &c->err);
     if (c->rc == BBT_OK)

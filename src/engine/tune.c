@@ -195,7 +195,10 @@ static void tune_step(struct op *op)
             return;
         BBT_KILLPOINT("verdict-kept");
         port_changed(t->id);
-        tune_over(t, keep_is_ill(t->keep.call.rc) ? t->keep.call.rc : t->rc);
+        /* a verdict that the store did not take would be reached again at once, for ever */
+        tune_over(t, t->keep.call.rc == BBT_OK || t->keep.call.rc == BBT_CONFLICT
+                ? t->rc
+                : BBT_IO);
         return;
     case TUNE_OVER:
         return;

@@ -54,7 +54,7 @@ void tune_keep(struct tune *t, enum tune_state to,
 static void run_verdict(struct port_call *c, struct port_db *db)
 {
     struct tune *t = bbt_container(c, struct tune, keep.call);
-    struct rec_usage add = {.active_us = t->spent_us};
+    struct rec_usage add = {.active_us = t->spent_us, .failures = t->failures};
     enum rec_state to = t->failed ? REC_FAILED : REC_PAUSED;
 
     BBT_KILLPOINT("verdict");
@@ -181,7 +181,10 @@ static void tune_step(struct op *op)
     case TUNE_TEST:
     case TUNE_MANUAL:
     case TUNE_CALIBRATE:
-        if (t->round.done && !ended(t, t->round.rc, &t->round.err, t->round.reason))
+        if (!t->round.done)
+            return;
+        t->failures += t->round.failures;
+        if (!ended(t, t->round.rc, &t->round.err, t->round.reason))
             after_round(t);
         return;
     case TUNE_FIRST:

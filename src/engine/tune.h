@@ -117,6 +117,7 @@ struct tune {
     float *tuned, *manual, *few; /* logits */
     const char *ended; /* why the search ended */
 
+    uint64_t failures; /* attempts without an answer that are not yet in the store */
     uint64_t since_us; /* running time not yet in the store counts from here */
     uint64_t spent_us; /* running time that the present call puts into the store */
     int64_t wall_us;   /* wall clock when that call was started */

@@ -95,7 +95,7 @@ static enum bbt_rc make_sheet(struct tune *t, json_t **ret, struct bbt_err *err)
 static void run_result(struct port_call *c, struct port_db *db)
 {
     struct tune *t = bbt_container(c, struct tune, keep.call);
-    struct rec_usage add = {.active_us = t->spent_us};
+    struct rec_usage add = {.active_us = t->spent_us, .failures = t->failures};
     struct rec_result r = {.job = t->id, .prompt = t->final_prompt, .rows = t->setup.rows,
         .hidden = t->setup.hidden};
     json_t *sheet = NULL;

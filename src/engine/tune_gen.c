@@ -209,7 +209,7 @@ static void run_commit(struct port_call *c, struct port_db *db)
         .snapshot_gen = t->open.gen,
         .best = t->new_best ? &best : NULL,
         .add = {.generations = 1, .evaluations = t->closed.popsize,
-            .failures = t->round.failures,
+            .failures = t->failures,
             .active_us = t->spent_us},
         .wall_us = t->wall_us,
     };
@@ -270,6 +270,7 @@ void tune_committed(struct tune *t)
     bbt_free(t->closed.loss);
     t->closed = (struct rec_gen){0};
     t->job.usage.active_us += t->spent_us;
+    t->failures = 0;
     port_changed(t->id);
     reason = tune_stop_reason(t);
     if (reason || !t->open.cand)

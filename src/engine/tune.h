@@ -109,6 +109,7 @@ struct tune {
     size_t dev_n, dev_best; /* dev_best: index of the better one */
     double dev_score, dev_loss;
     bool new_best;
+    bool late;             /* the job's time is over: measure on dev and end */
     const char *converged; /* stop reason of the optimiser, or NULL */
 
     /* at the end */

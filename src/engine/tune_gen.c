@@ -120,6 +120,8 @@ static void run_tell(struct port_call *c, struct port_db *db)
 
 void tune_tell(struct tune *t)
 {
+    t->late = t->spec->stop_time_us &&
+        t->job.usage.active_us + (port_now_us() - t->since_us) >= t->spec->stop_time_us;
     tune_work(t, TUNE_TELL, run_tell);
 }
 
@@ -246,7 +248,9 @@ const char *tune_stop_reason(const struct tune *t)
         return "target";
     if (s->stall_generations && t->best.z && gens > t->best.gen + s->stall_generations)
         return "stall";
-    if (s->stop_time_us && t->job.usage.active_us >= s->stop_time_us)
+    /* without one measured generation there would be no prompt to end with */
+    if (t->late ||
+        (s->stop_time_us && t->best.z && t->job.usage.active_us >= s->stop_time_us))
         return "time";
     return NULL;
 }

@@ -47,9 +47,9 @@ static void run_build(struct port_call *c, struct port_db *db)
     struct task_input in = {
         .spec = p->spec,
         .tokenizer = p->model->conf->tokenizer,
-        .batch_max = p->model->m.batch_max,
+        .batch_max = p->batch_max,
         .len_max = (size_t)p->model->conf->max_length,
-        .cols_fixed = p->model->m.cols_fixed,
+        .cols_fixed = p->cols_fixed,
     };
 
     (void)db;
@@ -63,6 +63,8 @@ static void run_build(struct port_call *c, struct port_db *db)
 static void build(struct predict *p)
 {
     p->state = PREDICT_BUILD;
+    p->batch_max = p->model->m.batch_max;
+    p->cols_fixed = p->model->m.cols_fixed;
     p->work = (struct port_call){.run = run_build, .wake = &p->op};
     port_work_run(&p->work);
 }

@@ -38,6 +38,7 @@ struct predict {
     struct rec_result result;
     struct endpoint *ep;
     struct endpoint_model *model;
+    size_t batch_max, cols_fixed; /* the model's, copied for the worker */
     struct sched_flow flow;
     struct probe probe;
     struct task *task;

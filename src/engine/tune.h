@@ -82,6 +82,8 @@ struct tune {
     struct tune_blobs blobs;
     struct endpoint *ep;
     struct endpoint_model *model;
+    size_t batch_max, cols_fixed; /* the model's, copied: a probe may replace it while a */
+    char server[64];              /* worker or the store's thread is reading */
     struct sched_flow flow;
     struct probe probe;
     struct task *task;

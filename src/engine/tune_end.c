@@ -82,7 +82,7 @@ static enum bbt_rc make_sheet(struct tune *t, json_t **ret, struct bbt_err *err)
         .best = &t->best,
         .reason = t->ended,
         .blas = blas_name(),
-        .server = t->model->m.server,
+        .server = t->server,
         .embed_std = t->setup.embed_std,
         .tuned = t->tuned,
         .manual = t->manual,

@@ -140,9 +140,9 @@ static void run_build(struct port_call *c, struct port_db *db)
     struct task_input in = {
         .spec = t->spec,
         .tokenizer = t->model->conf->tokenizer,
-        .batch_max = t->model->m.batch_max,
+        .batch_max = t->batch_max,
         .len_max = (size_t)t->model->conf->max_length,
-        .cols_fixed = t->model->m.cols_fixed,
+        .cols_fixed = t->cols_fixed,
         .train = {b->bytes[0], b->len[0]},
         .dev = {b->bytes[1], b->len[1]},
         .test = {b->bytes[2], b->len[2]},
@@ -156,6 +156,12 @@ static void run_build(struct port_call *c, struct port_db *db)
 
 void tune_build(struct tune *t)
 {
+    const struct prov_model *m = &t->model->m;
+
+    _Static_assert(sizeof t->server == sizeof m->server, "one name of a server");
+    t->batch_max = m->batch_max;
+    t->cols_fixed = m->cols_fixed;
+    memcpy(t->server, m->server, sizeof t->server);
     tune_work(t, TUNE_BUILD, run_build);
 }
 

@@ -279,7 +279,7 @@ void tune_progress(const struct tune *t, struct tune_progress *ret)
 {
     *ret = (struct tune_progress){
         .step = tune_state_name(t->state),
-        .gen = t->open.gen,
+        .gen = t->gen,
         .in_flight = t->flow.inflight,
     };
     if (t->round.set) {

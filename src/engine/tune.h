@@ -94,6 +94,7 @@ struct tune {
     struct search *search;
     struct rec_best best; /* best.z owned; NULL = none yet */
     struct rec_gen open;  /* the open generation; cand NULL = none is open */
+    uint64_t gen;         /* to be shown; `open` changes on a worker */
     bool first;           /* its setup and generation 0 are not committed yet */
     bool fresh;           /* nothing of the open generation was ever asked */
     bool dev_fresh;       /* nor of its dev check */

@@ -15,6 +15,7 @@ void tune_train(struct tune *t)
 {
     bool fresh = t->fresh;
 
+    t->gen = t->open.gen;
     t->dev_fresh = fresh;
     t->fresh = true; /* only a resumed job's first generation can be in the ledger */
     tune_ask(t, TUNE_TRAIN,

@@ -159,7 +159,9 @@ static void predict_step(struct op *op)
     case PREDICT_BUILD:
         if (!p->work.done)
             return;
-        if (p->work.rc != BBT_OK)
+        if (p->drop)
+            predict_end(p, BBT_CANCELED, NULL);
+        else if (p->work.rc != BBT_OK)
             predict_end(p, p->work.rc, &p->work.err);
         else if (p->state == PREDICT_LOAD)
             loaded(p);
@@ -194,6 +196,7 @@ void predict_start(struct predict *p, struct engine *e)
 
 void predict_drop(struct predict *p)
 {
+    p->drop = true;
     if (p->state == PREDICT_PROBE)
         probe_drop(&p->probe);
     else if (p->state == PREDICT_ASK)

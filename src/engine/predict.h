@@ -33,6 +33,7 @@ struct predict {
     struct engine *engine;
     struct op op;
     enum predict_state state;
+    bool drop;
     struct port_call work;
     struct job_spec *spec;
     struct rec_result result;

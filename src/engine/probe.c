@@ -186,6 +186,10 @@ static void next_step(struct probe *p)
 
 static void after_call(struct probe *p)
 {
+    if (p->drop) { /* also where the answer was in already when the wish came */
+        probe_end(p, BBT_CANCELED);
+        return;
+    }
     if (p->query.rc != BBT_OK) {
         p->err = p->query.err;
         p->reason = p->query.reason;

@@ -76,8 +76,11 @@ static void ask_next(struct engine *e)
 
     bbt_free(e->ids);
     e->ids = bbt_alloc_array(e->live_nr, sizeof *e->ids);
-    if (!e->ids)
-        return; /* the next wake-up tries again */
+    if (!e->ids) {
+        e->sick_until = port_now_us() + SICK_US;
+        op_wake(&e->alarm);
+        return;
+    }
     for (struct live *l = e->live; l; l = l->next)
         e->ids[n++] = l->tune.id;
     e->ids_nr = n;
@@ -95,6 +98,7 @@ static void take_over(struct engine *e)
     if (!l) {
         log_error("no-memory", "job=%lld cannot be started now", (long long)e->found.id);
         e->sick_until = port_now_us() + SICK_US;
+        op_wake(&e->alarm);
         return;
     }
     BBT_KILLPOINT("admit-kept");

@@ -58,6 +58,8 @@ static bool serve(struct listener *l, const struct events *ev)
 {
     if (web_gone(l->r))
         return false;
+    if (l->cursor < ev->after)
+        return true; /* came while this page was read: what lies before it is read next */
     for (size_t i = 0; i < ev->page_n; i++) {
         const struct rec_event *e = &ev->page[i];
 
@@ -105,6 +107,8 @@ static void events_step(struct op *op)
         ev->reading = false;
         if (ev->read.rc == BBT_OK)
             serve_all(ev);
+        bbt_free(ev->page); /* read, but the batch did not commit */
+        ev->page = NULL;
     }
     for (struct listener **at = &ev->first; *at;) {
         if (ev->closed || web_gone((*at)->r))

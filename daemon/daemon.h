@@ -23,6 +23,7 @@ struct work_pool;
 struct daemon {
     struct conf *conf;
     const char *conf_path;
+    bool log_forced; /* --log-level: a reload leaves it alone */
     char *state_dir;   /* owned */
     char *socket_path; /* owned */
     struct loop *loop;

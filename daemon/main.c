@@ -289,6 +289,7 @@ static enum bbt_rc settle(struct run *r, const struct setup *s, struct bbt_err *
     d->socket_path = s->socket       ? bbt_strdup(s->socket)
         : d->conf->unix_socket.path ? bbt_strdup(d->conf->unix_socket.path)
                                     : paths_socket();
+    d->log_forced = s->log_level != NULL;
     log_set_level(s->log_level ? log_level_parse(s->log_level)
                                : (enum log_level)d->conf->log_level);
     if (!d->state_dir || !d->socket_path)

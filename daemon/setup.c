@@ -150,7 +150,8 @@ static void apply(struct daemon *d, struct conf *fresh)
 
     now->queue = fresh->queue;
     now->log_level = fresh->log_level;
-    log_set_level((enum log_level)now->log_level);
+    if (!d->log_forced)
+        log_set_level((enum log_level)now->log_level);
     for (size_t i = 0; i < n; i++) {
         const struct conf_provider *p = conf_provider(fresh, e[i].conf->name);
         struct conf_provider *mine = (struct conf_provider *)now->providers.item + i;

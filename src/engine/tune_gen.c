@@ -222,8 +222,12 @@ static void run_commit(struct port_call *c, struct port_db *db)
     c->rc = port_db_turn(db, &turn, &c->err);
     BBT_KILLPOINT("turn-done");
     if (c->rc == BBT_OK && t->new_best) {
-        (void)snprintf(said, sizeof said, "generation %llu: dev %.4f, dev loss %.4f",
-            (unsigned long long)t->closed.gen, t->dev_score, t->dev_loss);
+        if (isnan(t->dev_score)) /* no dev set */
+            (void)snprintf(said, sizeof said, "generation %llu: training loss %.4f",
+                (unsigned long long)t->closed.gen, t->dev_loss);
+        else
+            (void)snprintf(said, sizeof said, "generation %llu: dev %.4f, dev loss %.4f",
+                (unsigned long long)t->closed.gen, t->dev_score, t->dev_loss);
         c->rc = port_db_event(db, t->id, "best", said, &c->err);
         BBT_KILLPOINT("turn-best-event");
     }

@@ -150,7 +150,8 @@ static void retry(struct query *c, const struct verdict *v)
                         conf->name, c->tries, v->text));
         return;
     }
-    wait = sched_backoff_us(c->tries, v->hint_us, port_jitter());
+    wait = sched_backoff_within_us(conf->retry.base_us, conf->retry.cap_us, c->tries,
+        v->hint_us, port_jitter());
     if (c->failures == 1)
         log_warn("request-retry", "%s: %s; next attempt in %.1f s", conf->name, v->text,
             (double)wait / 1e6);

@@ -248,12 +248,19 @@ void sched_release(struct sched_lane *lane)
 
 uint64_t sched_backoff_us(unsigned tries, uint64_t hint_us, uint64_t bits)
 {
-    uint64_t step = SCHED_BACKOFF_BASE_US, half, wait;
+    return sched_backoff_within_us(0, 0, tries, hint_us, bits);
+}
 
-    for (unsigned i = 1; i < tries && step < SCHED_BACKOFF_CAP_US; i++)
+uint64_t sched_backoff_within_us(uint64_t base_us, uint64_t cap_us, unsigned tries,
+    uint64_t hint_us, uint64_t bits)
+{
+    uint64_t step = base_us ? base_us : SCHED_BACKOFF_BASE_US, half, wait;
+    uint64_t cap = cap_us ? cap_us : SCHED_BACKOFF_CAP_US;
+
+    for (unsigned i = 1; i < tries && step < cap; i++)
         step *= 2;
-    if (step > SCHED_BACKOFF_CAP_US)
-        step = SCHED_BACKOFF_CAP_US;
+    if (step > cap)
+        step = cap;
     half = step / 2;
     wait = half + (uint64_t)(((unsigned __int128)bits * half) >> 64);
     return wait > hint_us ? wait : hint_us;

@@ -117,4 +117,8 @@ void sched_release(struct sched_lane *lane);
  * server's hint and U(0.5, 1) * min(0.5 s * 2^(tries-1), 30 s). `bits`: 64 random bits. */
 uint64_t sched_backoff_us(unsigned tries, uint64_t hint_us, uint64_t bits);
 
+/* The same with a first step and a longest step of one's own; 0 = the above. */
+uint64_t sched_backoff_within_us(uint64_t base_us, uint64_t cap_us, unsigned tries,
+    uint64_t hint_us, uint64_t bits);
+
 #endif

@@ -438,6 +438,9 @@ static void back_off_doubles_within_its_jitter(void **state)
         assert_true(sched_backoff_us(tries, 1, UINT64_MAX) == top - 1);
     }
     assert_true(sched_backoff_us(0, 0, UINT64_MAX) == 499999);
+    assert_true(sched_backoff_within_us(1000, 5000, 1, 0, 0) == 500);
+    assert_true(sched_backoff_within_us(1000, 5000, 9, 0, 0) == 2500);
+    assert_true(sched_backoff_within_us(9000, 5000, 1, 0, 0) == 2500); /* the cap wins */
     assert_true(sched_backoff_us(UINT32_MAX, 0, 0) == 15000000);
 }
 

@@ -61,7 +61,7 @@ struct conf {
         enum conf_restart on_restart;
     } queue;
     int log_level; /* as enum log_level: 0 error, 1 warn, 2 info, 3 debug */
-    uint64_t worker_threads, blas_threads; /* 0 = by the number of cores */
+    uint64_t worker_threads, blas_threads; /* 0 = one */
     struct key_items providers;            /* struct conf_provider */
 };
 

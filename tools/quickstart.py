@@ -121,10 +121,10 @@ def run(s, model, job_file):
     after = Server(s.socket).get()
     say("completed")
     print(s.ctl("result", job)[1], flush=True)
-    s.ctl("export", job, "-o", DATA / "prompt.safetensors")
+    s.ctl("export", job, "-o", DATA / "prompt.safetensors", "--force")
     result = s.json("result", job)
     usage = rec["usage"]
-    line = {name: result[name] for name in FIGURES}
+    line = {name: round(result[name], 4) for name in FIGURES}
     line.update(
         evaluations=usage["evaluations"], requests=usage["requests"],
         repeated_requests=usage["repeated"], resumed=resumed,

@@ -249,9 +249,12 @@ def has_test(tree):
 
 
 def killpoints_listed(tree):
-    """Every named kill point of the product is named in a test, so that none is forgotten."""
+    """Every named kill point of the product is named in a test, or a test reads their names
+    from the sources: none is forgotten."""
     tests = "\n".join(text for name, text in tree.texts({".py", ".c", ".txt", ".sh"})
                       if name.startswith("tests/") and not name.startswith("tests/lint/"))
+    if re.search(r"BBT_KILLPOINT\b.*\\\(", tests):  # a pattern that finds them all
+        return
     for s in tree.product():
         for m in re.finditer(r"\bBBT_KILLPOINT\(\s*\"([^\"]+)\"", s.text):
             if f'"{m.group(1)}"' not in tests:

@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define DB_CACHE 64 /* distinct statements in the source */
+#define DB_CACHE 96 /* distinct statements in the source */
 
 struct store {
     sqlite3 *db;
@@ -90,6 +90,16 @@ void db_undo(struct store *s);
 
 /* Fills `err` from SQLite's code and its sentence. */
 enum bbt_rc db_fail(struct store *s, int code, struct bbt_err *err);
+
+/* A connection beside the store's own, in the same shape; no lock, no settings.
+ * store_close(). */
+BBT_NODISCARD enum bbt_rc db_side(
+    const char *path, int flags, struct store **ret, struct bbt_err *err);
+
+/* Makes the state directory, takes its lock: a store without a database, for what must
+ * not run beside a daemon. store_close() lets go. */
+BBT_NODISCARD enum bbt_rc db_room(
+    const char *state_dir, struct store **ret, struct bbt_err *err);
 
 /* True for file systems whose locks and mmap SQLite's WAL cannot rely on. */
 bool db_fs_is_network(long f_type);

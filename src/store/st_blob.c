@@ -32,7 +32,7 @@ enum bbt_rc store_blob_put(struct store *s, const char *sha256, const void *byte
         return bbt_fail(
             err, BBT_INVALID, "the bytes have SHA-256 %s, not %s", hex, sha256);
     db_start(
-        &q, s, "INSERT INTO blob (sha256, bytes) VALUES (?, ?) ON CONFLICT DO NOTHING");
+        &q, s, "INSERT INTO blob (sha256, bytes) VALUES (?, ?) ON CONFLICT DO UPDATE SET idle = 0");
     db_text(&q, sha256);
     db_blob(&q, bytes ? bytes : "", len);
     BBT_KILLPOINT("blob-put");

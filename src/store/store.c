@@ -4,6 +4,7 @@
 #include "base/killpoint.h"
 #include "store/db.h"
 #include "store/migrate.h"
+#include "store/st_backup.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -145,7 +146,18 @@ static enum bbt_rc set_wal(struct store *s, struct bbt_err *err)
     return rc;
 }
 
-static enum bbt_rc open_db(struct store *s, const char *path, struct bbt_err *err)
+static enum bbt_rc migrate(struct store *s, const char *state_dir, struct bbt_err *err)
+{
+    int now = store_version(s);
+    enum bbt_rc rc = BBT_OK;
+
+    if (now > 0 && now < migrate_all[migrate_all_nr - 1].version)
+        rc = backup_before_migration(s, state_dir, now, err);
+    return rc == BBT_OK ? migrate_run(s, migrate_all, migrate_all_nr, err) : rc;
+}
+
+static enum bbt_rc open_db(
+    struct store *s, const char *state_dir, const char *path, struct bbt_err *err)
 {
     static const char settings[] =
         "PRAGMA synchronous = FULL;"
@@ -166,6 +178,9 @@ static enum bbt_rc open_db(struct store *s, const char *path, struct bbt_err *er
     (void)sqlite3_busy_timeout(s->db, BUSY_MS);
     (void)sqlite3_db_config(s->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     rc = migrate_check(s, migrate_all, migrate_all_nr, err);
+    /* a new file can give pages back later; decided before its first page is written */
+    if (rc == BBT_OK && store_version(s) == 0)
+        rc = db_exec(s, "PRAGMA auto_vacuum = INCREMENTAL", err);
     if (rc == BBT_OK)
         rc = set_wal(s, err);
     BBT_KILLPOINT("store-wal");
@@ -174,8 +189,30 @@ static enum bbt_rc open_db(struct store *s, const char *path, struct bbt_err *er
     if (rc == BBT_OK)
         rc = db_warm(s, err);
     if (rc == BBT_OK)
-        rc = migrate_run(s, migrate_all, migrate_all_nr, err);
+        rc = migrate(s, state_dir, err);
     BBT_KILLPOINT("store-open");
+    return rc;
+}
+
+enum bbt_rc db_room(const char *state_dir, struct store **ret, struct bbt_err *err)
+{
+    struct store *s = bbt_calloc(1, sizeof *s);
+    char *lock = bbt_asprintf("%s/lock", state_dir);
+    enum bbt_rc rc = BBT_OK;
+
+    if (s)
+        s->lock_fd = -1;
+    if (!s || !lock)
+        rc = bbt_fail(err, BBT_NOMEM, "no memory for the store");
+    if (rc == BBT_OK)
+        rc = make_dirs(state_dir, err);
+    if (rc == BBT_OK)
+        rc = take_lock(s, lock, err);
+    bbt_free(lock);
+    if (rc == BBT_OK)
+        *ret = s;
+    else
+        store_close(s);
     return rc;
 }
 
@@ -201,7 +238,7 @@ enum bbt_rc store_open(
     if (rc == BBT_OK)
         rc = make_file(path, err);
     if (rc == BBT_OK) {
-        rc = open_db(s, path, err);
+        rc = open_db(s, state_dir, path, err);
         if (rc != BBT_OK)
             rc = bbt_err_ctx(err, "%s", path);
     }
@@ -295,26 +332,40 @@ enum bbt_rc store_touch(struct store *s, struct bbt_err *err)
     return db_exec(s, sql, err);
 }
 
-enum bbt_rc store_check(struct store *s, struct bbt_err *err)
+/* The first finding; *ret_read false where a page could not be read, which is no finding. */
+static enum bbt_rc quick_check(
+    struct store *s, char *finding, size_t room, bool *ret_read, struct bbt_err *err)
 {
-    static const char refused[] = "error code=", unread[] = "failed to get page";
+    static const char refused[] = "error code=";
     struct query q;
-    char finding[200] = "";
     const char *code;
     enum bbt_rc rc;
 
     db_start(&q, s, "PRAGMA quick_check(1)");
+    finding[0] = '\0';
     if (db_row(&q))
-        db_col_text(&q, finding, sizeof finding);
+        db_col_text(&q, finding, room);
     rc = db_end(&q, err);
-    if (rc != BBT_OK || strcmp(finding, "ok") == 0)
+    if (rc != BBT_OK)
         return rc;
-    /* a page that could not be read for want of memory or by the disk's fault is no
-     * damage */
-    if (strstr(finding, unread))
-        return bbt_fail(err, BBT_IO, "database: a page could not be read");
     code = strstr(finding, refused);
     if (code && strtol(code + strlen(refused), NULL, 10) > 0)
-        rc = db_fail(s, (int)strtol(code + strlen(refused), NULL, 10), err);
-    return rc != BBT_OK ? rc : bbt_fail(err, BBT_CORRUPT, "database: %s", finding);
+        return db_fail(s, (int)strtol(code + strlen(refused), NULL, 10), err);
+    *ret_read = !strstr(finding, "failed to get page") &&
+                !strstr(finding, "Failed to read ptrmap");
+    return BBT_OK;
+}
+
+enum bbt_rc store_check(struct store *s, struct bbt_err *err)
+{
+    char finding[200];
+    bool read = false;
+    enum bbt_rc rc = BBT_OK;
+
+    /* for want of memory, or by the disk's fault: SQLite does not tell, so ask again */
+    for (unsigned i = 0; rc == BBT_OK && !read && i < 2; i++)
+        rc = quick_check(s, finding, sizeof finding, &read, err);
+    if (rc != BBT_OK || strcmp(finding, "ok") == 0)
+        return rc;
+    return bbt_fail(err, read ? BBT_CORRUPT : BBT_IO, "database: %s", finding);
 }

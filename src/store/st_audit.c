@@ -12,7 +12,7 @@
 static const char *const laws[] = {
     "SELECT * FROM pragma_integrity_check(20) WHERE integrity_check <> 'ok'",
 
-    "SELECT printf('a row of %s belongs to no job', \"table\") FROM "
+    "SELECT printf('a row of %s belongs to nothing', \"table\") FROM "
     "pragma_foreign_key_check GROUP BY \"table\"",
 
     /* a finished job without rows gave its ledger up (retention) */

@@ -106,7 +106,7 @@ static const struct key keys[] = {
         "of the random tokens; absent: optimizer.seed"),
 
     FIXED("optimizer.algorithm", "cma-es", "how the search moves"),
-    ROW("optimizer.popsize", KEY_COUNT, popsize, 4, 10000, "20",
+    ROW("optimizer.popsize", KEY_COUNT, popsize, 4, 8192, "20",
         "candidates per generation"),
     ROW("optimizer.sigma", KEY_REAL, sigma, 1e-9, 1e9, "1", "first step size"),
     ROW("optimizer.seed", KEY_COUNT, seed, 1, INFINITY, "42", "of everything random"),

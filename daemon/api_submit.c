@@ -122,6 +122,7 @@ static void fill_row(struct submit *s)
         .last_loss = NAN,
     };
     (void)snprintf(s->row.name, sizeof s->row.name, "%s", s->spec->name);
+    (void)snprintf(s->row.reason, sizeof s->row.reason, "slots");
 }
 
 static void answer(struct submit *s)

@@ -337,6 +337,11 @@ enum bbt_rc round_start(struct round *r, struct turnq *q, struct bbt_err *err)
     if (r->n == 0 || pairs / r->n != r->set->batches ||
         (r->set->n && r->labels > SIZE_MAX / r->set->n / r->n))
         return bbt_fail(err, BBT_INVALID, "a round of %zu prompts is too large", r->n);
+    if (pairs > ROUND_PAIRS_MAX)
+        return bbt_fail(err, BBT_INVALID,
+            "%zu prompts on %zu batches are %zu requests, the most at once is %u (give fewer "
+            "examples, a smaller optimizer.popsize or a larger batch)",
+            r->n, r->set->batches, pairs, ROUND_PAIRS_MAX);
     r->logit = bbt_alloc_array(r->n * r->set->n * r->labels, sizeof *r->logit);
     r->eval = bbt_calloc(pairs, sizeof *r->eval);
     if (!r->logit || !r->eval)

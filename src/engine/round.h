@@ -11,6 +11,9 @@
 #include "engine/query.h"
 #include "engine/task.h"
 
+/* Each pair that is to be asked takes about 4 KB while it waits: 256 MB at the most. */
+#define ROUND_PAIRS_MAX 65536u
+
 struct round_eval; /* one pair */
 
 struct round {

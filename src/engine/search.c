@@ -83,6 +83,9 @@ enum bbt_rc search_setup_load(
 
 /* ---- search ---- */
 
+/* Prompts of one generation: more would get the whole daemon killed, not this job. */
+#define PROMPT_BYTES_MAX ((size_t)512 << 20)
+
 static enum bbt_rc init_proj(struct search *s, const struct job_spec *spec,
     const struct search_setup *setup, struct bbt_err *err)
 {
@@ -162,6 +165,14 @@ enum bbt_rc search_new(const struct job_spec *spec, const struct search_setup *s
     s->popsize = (size_t)job_spec_popsize(spec);
     s->cells = setup->rows * setup->hidden;
     s->p0 = setup->p0;
+    if (s->cells > PROMPT_BYTES_MAX / sizeof(float) / s->popsize) {
+        rc = bbt_fail(err, BBT_INVALID,
+            "%zu candidates of %zu x %zu numbers do not fit %zu MB (give a smaller "
+            "optimizer.popsize or prompt.tokens)",
+            s->popsize, setup->rows, setup->hidden, PROMPT_BYTES_MAX >> 20);
+        search_free(s);
+        return rc;
+    }
     rc = init_proj(s, spec, setup, err);
     if (rc == BBT_OK)
         rc = resume && resume->snapshot ? resume_from(s, resume, err)

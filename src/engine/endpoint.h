@@ -14,6 +14,7 @@
 struct endpoint_model {
     const struct conf_model *conf; /* borrowed */
     struct prov_model m;           /* m.probed: the start-up probe has passed */
+    bool stale; /* a job was refused since then: probe again before the next one */
 };
 
 struct endpoint {

@@ -156,6 +156,7 @@ static enum bbt_rc judge_canaries(struct probe *p, struct bbt_err *err)
             "prompt (check the tensor name prompt_embedding)");
     prov_model_fini(&p->model->m);
     p->model->m = p->fresh.m;
+    p->model->stale = false;
     p->fresh.m = (struct prov_model){0};
     return BBT_OK;
 }

@@ -87,6 +87,8 @@ void tune_stop(struct tune *t, enum bbt_rc rc, const struct bbt_err *err, const 
         tune_over(t, rc); /* the store is ill: nothing can be written about it now */
         return;
     }
+    if (t->model && reason && strcmp(reason, "provider") == 0)
+        t->model->stale = true; /* it may have become another server */
     t->rc = rc;
     t->failed = !reason && (rc == BBT_INVALID || rc == BBT_CORRUPT);
     t->reason = reason ? reason : rc == BBT_INVALID ? "data" : "internal";

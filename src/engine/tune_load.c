@@ -115,7 +115,7 @@ void tune_loaded(struct tune *t)
     }
     /* priority -100..100 becomes a share of 1..9 */
     sched_flow_init(&t->flow, &t->ep->lane, (unsigned)(5 + t->spec->priority / 25));
-    if (t->model->m.probed) {
+    if (t->model->m.probed && !t->model->stale) {
         tune_build(t);
         return;
     }

@@ -41,6 +41,23 @@ struct engine {
 
 /* ---- taking over ---- */
 
+/* What a crash left running waits for a person. */
+static enum bbt_rc hold_all(struct port_db *db, struct bbt_err *err)
+{
+    struct rec_job job;
+    enum bbt_rc rc;
+
+    while ((rc = port_db_next(db, 1u << REC_RUNNING, NULL, 0, &job, err)) == BBT_OK) {
+        rc = port_db_state(db, job.id, 1u << REC_RUNNING, REC_PAUSED, "restart_hold",
+            "the daemon was restarted", err);
+        if (rc == BBT_OK)
+            rc = port_db_event(db, job.id, "paused", "the daemon was restarted", err);
+        if (rc != BBT_OK)
+            return rc;
+    }
+    return rc == BBT_NOTFOUND ? BBT_OK : rc;
+}
+
 /* The next job, already marked as running, or BBT_NOTFOUND. */
 static void run_next(struct port_call *c, struct port_db *db)
 {
@@ -48,26 +65,18 @@ static void run_next(struct port_call *c, struct port_db *db)
     unsigned states = 1u << REC_QUEUED | 1u << REC_RUNNING;
     enum rec_state was;
 
-    for (;;) {
+    c->rc = e->hold ? hold_all(db, &c->err) : BBT_OK;
+    if (c->rc == BBT_OK)
         c->rc = port_db_next(db, states, e->ids, e->ids_nr, &e->found, &c->err);
-        if (c->rc != BBT_OK)
-            return;
-        was = e->found.state;
-        BBT_KILLPOINT("admit");
-        if (was == REC_RUNNING && e->hold) {
-            c->rc = port_db_state(db, e->found.id, 1u << REC_RUNNING, REC_PAUSED,
-                "restart_hold", "the daemon was restarted", &c->err);
-            if (c->rc != BBT_OK)
-                return;
-            continue;
-        }
-        c->rc = port_db_state(db, e->found.id, states, REC_RUNNING, "working", "", &c->err);
-        if (c->rc == BBT_OK)
-            c->rc = port_db_event(db, e->found.id, "running",
-                was == REC_RUNNING ? "resumed after a restart" : "started", &c->err);
-        BBT_KILLPOINT("admit-done");
+    if (c->rc != BBT_OK)
         return;
-    }
+    was = e->found.state;
+    BBT_KILLPOINT("admit");
+    c->rc = port_db_state(db, e->found.id, states, REC_RUNNING, "working", "", &c->err);
+    if (c->rc == BBT_OK)
+        c->rc = port_db_event(db, e->found.id, "running",
+            was == REC_RUNNING ? "resumed after a restart" : "started", &c->err);
+    BBT_KILLPOINT("admit-done");
 }
 
 static void ask_next(struct engine *e)
@@ -84,7 +93,7 @@ static void ask_next(struct engine *e)
     for (struct live *l = e->live; l; l = l->next)
         e->ids[n++] = l->tune.id;
     e->ids_nr = n;
-    e->hold = e->hold_first; /* live jobs are not in the answer */
+    e->hold = e->hold_first; /* nobody is live yet */
     e->asking = true;
     e->look = false;
     e->next = (struct port_call){.run = run_next, .wake = &e->admit};
@@ -149,6 +158,8 @@ static void admit_step(struct op *op)
     bury(e);
     if (e->asking && e->next.done) {
         e->asking = false;
+        if (e->next.rc == BBT_OK || e->next.rc == BBT_NOTFOUND)
+            e->hold_first = false;
         if (e->next.rc == BBT_OK) {
             e->ill.ill = false;
             take_over(e);
@@ -161,7 +172,6 @@ static void admit_step(struct op *op)
             e->look = true;
             op_wake(&e->alarm);
         } else {
-            e->hold_first = false;
             if (e->live_nr == 0)
                 e->ill.ill = false; /* nobody else is left who would find out */
         }

@@ -13,12 +13,13 @@ static unsigned long long get(const json_t *v, const char *key)
 }
 
 /* Per generation: every candidate on the training set. In all also the dev set every
- * dev_every generations (the best candidate, and the mean where asked for), and at the end
- * the test set with and without the prompt, and the training set without (label bias). */
+ * dev_every generations and after the last (the best candidate, and the mean where asked
+ * for), and at the end the test set with and without the prompt, and the training set without
+ * (label bias). */
 void estimate_count(const struct job_spec *s, const json_t *answer, struct estimate *ret)
 {
     unsigned long long pop = job_spec_popsize(s), gens = job_spec_generations_max(s),
-                       checks = gens / s->dev_every * (s->dev_mean ? 2 : 1);
+                       checks = (gens + s->dev_every - 1) / s->dev_every * (s->dev_mean ? 2 : 1);
     bool test = get(answer, "test_examples") > 0;
 
     *ret = (struct estimate){.generations = gens, .popsize = pop};
@@ -53,11 +54,7 @@ int estimate_show(const struct ctl *c, const struct job_spec *s, const json_t *a
     if (ctl_json(c))
         return CTL_OK;
     estimate_count(s, answer, &e);
-    safe_print(stdout, s->name);
-    (void)printf(" · ");
-    safe_print(stdout, s->provider);
-    (void)putchar('/');
-    safe_print(stdout, s->model);
+    safe_printf(stdout, "%s · %s/%s", s->name, s->provider, s->model);
     if (e.generations)
         (void)printf(" · %llu generations × %llu candidates × %llu examples\n", e.generations,
             e.popsize, get(answer, "train_examples"));

@@ -29,10 +29,9 @@ static int act(struct ctl *c, const struct action *k, const char *body, long lon
     if (code != CTL_OK)
         return code;
     if (!ctl_json(c)) {
-        (void)printf("job %lld ", id);
-        safe_print(stdout, json_get_str(r.json, "name", ""));
-        (void)printf(": %s%s\n", json_get_bool(r.json, "changed", 1) ? "" : "was already ",
-            k->done);
+        safe_printf(stdout, "job %lld %s: %s%s", id, json_get_str(r.json, "name", ""),
+            json_get_bool(r.json, "changed", 1) ? "" : "was already ", k->done);
+        (void)putchar('\n');
     }
     (void)json_array_append(list, r.json);
     client_fini(&r);

@@ -51,8 +51,8 @@ static void print_event(const struct ctl *c, const json_t *e)
         return;
     }
     fmt_time(c, json_get_str(e, "time", NULL), time);
-    (void)printf("%s  %-11s ", time, json_get_str(e, "kind", ""));
-    safe_print(stdout, json_get_str(e, "text", ""));
+    safe_printf(stdout, "%s  %-11s %s", time, json_get_str(e, "kind", ""),
+        json_get_str(e, "text", ""));
     (void)putchar('\n');
 }
 

@@ -102,9 +102,8 @@ int k_provider_list(struct ctl *c, const struct opt_args *a)
 
 static void show_model(const json_t *m)
 {
-    (void)printf("\nmodel ");
-    safe_print(stdout, json_get_str(m, "name", ""));
     (void)putchar('\n');
+    sheet_line("model", "%s", json_get_str(m, "name", ""));
     if (json_get_bool(m, "probed", 0))
         sheet_line("  server", "%s %s %s", json_get_str(m, "server", ""),
             json_get_str(m, "server_version", ""), json_get_str(m, "platform", ""));
@@ -168,11 +167,8 @@ static bool tell_test(const json_t *m)
     bool ok = json_get_bool(m, "ok", 0);
     double latency = fmt_number(m, "latency_ms"), effect = fmt_number(m, "canary_effect");
 
-    (void)printf("  ");
-    safe_print(stdout, json_get_str(m, "name", ""));
-    (void)printf(": %s", ok ? "fit for tuning" : "NOT fit: ");
-    if (!ok)
-        safe_print(stdout, json_get_str(m, "problem", ""));
+    safe_printf(stdout, "  %s: %s%s", json_get_str(m, "name", ""),
+        ok ? "fit for tuning" : "NOT fit: ", ok ? "" : json_get_str(m, "problem", ""));
     if (ok && isfinite(latency))
         (void)printf(" · %.1f ms", latency);
     if (ok)
@@ -194,9 +190,7 @@ int k_provider_test(struct ctl *c, const struct opt_args *a)
         return code;
     models = json_object_get(v, "models");
     if (!sheet_json(c, v)) {
-        (void)printf("provider ");
-        safe_print(stdout, json_get_str(v, "name", ""));
-        (void)putchar('\n');
+        sheet_line("provider", "%s", json_get_str(v, "name", ""));
         for (size_t i = 0; i < json_array_size(models); i++)
             (void)tell_test(json_array_get(models, i));
     }

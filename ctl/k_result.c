@@ -30,11 +30,11 @@ static void show_sheet(const json_t *s)
     double tuned = fmt_number(s, "tuned_test");
     char dev[FMT_MAX], e[FMT_MAX], r[FMT_MAX], t[FMT_MAX], took[FMT_MAX];
 
-    (void)printf("job %lld ", json_get_int(s, "job", 0));
-    safe_print(stdout, json_get_str(s, "name", ""));
-    (void)printf(": ");
-    safe_print(stdout, json_get_str(s, "verdict", ""));
-    (void)printf("\n\n  %-22s %8s\n", json_get_str(s, "metric", "score"), "test");
+    safe_printf(stdout, "job %lld %s: %s", json_get_int(s, "job", 0),
+        json_get_str(s, "name", ""), json_get_str(s, "verdict", ""));
+    (void)fputs("\n\n", stdout);
+    safe_printf(stdout, "  %-22s %8s", json_get_str(s, "metric", "score"), "test");
+    (void)putchar('\n');
     row("tuned prompt", tuned, NAN);
     row("manual prompt", fmt_number(s, "manual_test"), fmt_number(s, "gain_vs_manual"));
     row("manual, bias removed", fmt_number(s, "calibrated_test"),

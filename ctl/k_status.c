@@ -54,18 +54,15 @@ static void print_counts(const json_t *jobs)
 static void print_needy(const json_t *job)
 {
     const char *detail = json_get_str(job, "detail", "");
+    long long id = json_get_int(job, "id", 0);
     char done[160];
 
-    (void)printf("  %lld ", json_get_int(job, "id", 0));
-    safe_print(stdout, json_get_str(job, "name", ""));
-    (void)printf("  %s  %s", json_get_str(job, "state", ""), json_get_str(job, "reason", ""));
-    if (*detail) {
-        (void)printf(": ");
-        safe_print(stdout, detail);
-    }
     jobs_progress(job, done, sizeof done);
-    (void)printf("  at %s  → bbtctl %s %lld\n", done,
-        is(job, "paused") ? "resume" : "logs", json_get_int(job, "id", 0));
+    safe_printf(stdout, "  %lld %s  %s  %s%s%s  at %s  → bbtctl %s %lld", id,
+        json_get_str(job, "name", ""), json_get_str(job, "state", ""),
+        json_get_str(job, "reason", ""), *detail ? ": " : "", detail, done,
+        is(job, "paused") ? "resume" : "logs", id);
+    (void)putchar('\n');
 }
 
 /* The newest SHOWN_MAX of a state. */
@@ -87,10 +84,7 @@ static void print_running(const json_t *job)
     char line[512];
 
     progress_line(job, NULL, line, sizeof line);
-    (void)printf("  ");
-    safe_print(stdout, json_get_str(job, "name", ""));
-    (void)printf("  ");
-    safe_print(stdout, line);
+    safe_printf(stdout, "  %s  %s", json_get_str(job, "name", ""), line);
     (void)putchar('\n');
 }
 
@@ -99,9 +93,11 @@ static void print_screen(const struct ctl *c, const json_t *server, const json_t
     char up[FMT_MAX];
 
     fmt_seconds(fmt_number(server, "uptime_seconds"), up);
-    (void)printf("bbtd %s up %s%s, %.0f MB, at %s\n", json_get_str(server, "version", "?"), up,
+    safe_printf(stdout, "bbtd %s up %s%s, %.0f MB, at %s",
+        json_get_str(server, "version", "?"), up,
         json_get_bool(server, "draining", 0) ? ", stopping" : "",
-        fmt_number(server, "rss_mb"), c->found);
+        json_get_num(server, "rss_mb", 0), c->found);
+    (void)putchar('\n');
     print_counts(jobs);
     if (count(jobs, "paused") + count(jobs, "failed") > 0) {
         head(c, "NEEDS YOU");

@@ -173,9 +173,9 @@ static void tell(const struct ctl *c, const struct opt_args *a, const json_t *jo
     if (opt_has(a, "id-only")) {
         (void)printf("%lld\n", id);
     } else if (!ctl_json(c)) {
-        (void)printf("%s: job %lld ", json_get_bool(job, "existed", 0) ? "known" : "queued",
-            id);
-        safe_print(stdout, json_get_str(job, "name", ""));
+        safe_printf(stdout, "%s: job %lld %s",
+            json_get_bool(job, "existed", 0) ? "known" : "queued", id,
+            json_get_str(job, "name", ""));
         (void)putchar('\n');
         if (!opt_has(a, "watch") && !opt_has(a, "wait"))
             ctl_note(c, "Next: bbtctl watch %lld", id);

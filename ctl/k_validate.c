@@ -13,12 +13,12 @@ static void tell(const struct ctl *c, const struct jobfile *j)
 
     if (ctl_json(c))
         return;
-    safe_print(stdout, j->path);
-    (void)printf(": valid. ");
-    safe_print(stdout, s->name);
-    (void)printf(": %zu labels, train %zu, dev %zu, test %zu rows, at most %llu evaluations\n",
-        s->labels.nr, j->data[JOBFILE_TRAIN].rows, j->data[JOBFILE_DEV].rows,
+    safe_printf(stdout,
+        "%s: valid. %s: %zu labels, train %zu, dev %zu, test %zu rows, at most %llu "
+        "evaluations",
+        j->path, s->name, s->labels.nr, j->data[JOBFILE_TRAIN].rows, j->data[JOBFILE_DEV].rows,
         j->data[JOBFILE_TEST].rows, (unsigned long long)job_spec_evaluations_max(s));
+    (void)putchar('\n');
 }
 
 int k_validate(struct ctl *c, const struct opt_args *a)

@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "text/utf8.h"
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <string.h>
 #include <wchar.h>
@@ -57,6 +58,17 @@ void safe_print(FILE *f, const char *text)
     if (safe_put(&b, text) == BBT_OK && b.data)
         (void)fwrite(b.data, 1, b.len, f);
     buf_fini(&b);
+}
+
+void safe_printf(FILE *f, const char *fmt, ...)
+{
+    char text[2048];
+    va_list ap;
+
+    va_start(ap, fmt);
+    (void)vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    safe_print(f, text);
 }
 
 /* Outside strings JSON text is ASCII, so whatever is found here stands inside one. */

@@ -15,6 +15,10 @@ BBT_NODISCARD enum bbt_rc safe_put(struct bbt_buf *b, const char *text);
 /* The same to a stream; without memory prints nothing. */
 void safe_print(FILE *f, const char *text);
 
+/* printf of texts from outside: the whole result is made safe, so a line's end is the
+ * caller's. Texts over 2 KiB lose their end. */
+void safe_printf(FILE *f, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
 /* The JSON value, indented, with a line's end; `v` is taken, NULL says that memory is out.
  * Every control character and direction override inside strings is escaped. */
 void safe_json(FILE *f, json_t *v);

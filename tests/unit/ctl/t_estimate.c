@@ -35,6 +35,10 @@ static void counts(void **state)
     estimate_count(&s, a, &e);
     assert_int_equal(e.requests[1], 600 + 2 * 3); /* nothing after the search */
 
+    s.dev_every = 4; /* generations 4 and 8, and the last */
+    estimate_count(&s, a, &e);
+    assert_int_equal(e.requests[1], 600 + 3 * 3);
+
     s.stop_evaluations = 0; /* open: ended by time or score */
     estimate_count(&s, a, &e);
     assert_int_equal(e.generations, 0);

@@ -158,6 +158,22 @@ def socket_activation(ctx):
         true(s.socket.exists(), "systemd's socket stays")
 
 
+@case
+def example_job(ctx):
+    """the shipped job file and its data are valid"""
+    if not Path("/usr/share/wordnet/data.noun").exists():
+        raise tap.Skip("no wordnet-base")
+    folder = ctx.folder / "copy"
+    (folder / "examples").mkdir(parents=True)
+    job = folder / "examples/wngloss.yaml"
+    job.write_text((tiny.ROOT / "examples/wngloss.yaml").read_text())
+    subprocess.run([sys.executable, str(tiny.ROOT / "tools/wngloss.py"),
+                    str(folder / "build/demo")], check=True, stdout=subprocess.DEVNULL)
+    with ctx.session() as s:
+        status, out, err = s.ctl("validate", job, check=False)
+        equal(status, 0, out + err)
+
+
 BROKEN = [
     # what is replaced in the job file, by what; what must be said
     ('"evaluations": 60', '"evaluatons": 60', ["evaluatons", "evaluations"]),

@@ -134,8 +134,8 @@ static enum bbt_rc build_canary(struct probe *p, struct bbt_err *err)
     p->mask_pos = (int32_t)(slots + 1);
     p->labels[0] = s->cls;
     p->labels[1] = s->sep;
-    p->batch = (struct prov_batch){1, cols, p->ids, &p->len, &p->mask_pos,
-        s->pad < 0 ? s->sep : s->pad};
+    p->batch = (struct prov_batch){.rows = 1, .cols = cols, .ids = p->ids, .len = &p->len,
+        .mask_pos = &p->mask_pos, .pad = s->pad < 0 ? s->sep : s->pad};
     return BBT_OK;
 }
 

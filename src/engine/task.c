@@ -93,7 +93,8 @@ static enum bbt_rc pack(struct task_batch *b, struct tmpl_rendered *row, size_t 
         b->len[i] = (int32_t)row[i].n;
         b->mask_pos[i] = (int32_t)row[i].mask_pos;
     }
-    b->wire = (struct prov_batch){n, cols, b->ids, b->len, b->mask_pos, pad};
+    b->wire = (struct prov_batch){.rows = n, .cols = cols, .ids = b->ids, .len = b->len,
+        .mask_pos = b->mask_pos, .pad = pad};
     b->digest = digest_short(b->ids, n * cols * sizeof *b->ids) ^
         digest_short(b->mask_pos, n * sizeof *b->mask_pos);
     return BBT_OK;

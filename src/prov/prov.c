@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/json.h"
+#include "prov/adapters.h"
 #include "prov/kserve2.h"
 
 #include <string.h>
@@ -10,8 +11,9 @@
 #define BODY_MAX (64u * 1024u * 1024u) /* Triton's default limit for a request */
 #define PARAMS_MAX (64u * 1024u)
 
-static const struct prov_adapter *const adapters[] = {&kserve2_adapter};
-static const char *const names[] = {"kserve2", NULL};
+static const struct prov_adapter *const adapters[] = {
+    &kserve2_adapter, &vllm_adapter, &vllm_embeds_adapter};
+static const char *const names[] = {"kserve2", "vllm", "vllm-embeds", NULL};
 
 const struct prov_adapter *prov_adapter_find(const char *name)
 {
@@ -42,6 +44,14 @@ void prov_embed_fini(struct prov_embed *e)
     *e = (struct prov_embed){0};
 }
 
+void prov_tokens_fini(struct prov_tokens *t)
+{
+    if (!t)
+        return;
+    bbt_free(t->id);
+    *t = (struct prov_tokens){0};
+}
+
 void prov_http_fini(struct prov_http *h)
 {
     if (!h)
@@ -58,7 +68,8 @@ const char *prov_reply_header(const struct prov_reply *r, const char *name)
 
 void prov_model_init(struct prov_model *m)
 {
-    *m = (struct prov_model){.own_params = true, .body_max = BODY_MAX};
+    *m = (struct prov_model){
+        .own_params = true, .body_max = BODY_MAX, .bos_id = -1, .slot_id = -1};
 }
 
 void prov_model_fini(struct prov_model *m)

@@ -7,14 +7,12 @@
 
 #include "base/buf.h"
 #include "base/err.h"
-#include "base/json.h"
+#include "prov/model.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#define PROV_NAME_MAX 128
-#define PROV_TENSOR_MAX 64
 #define PROV_HEADERS_MAX 4
 #define PROV_PATH_MAX 512
 
@@ -29,6 +27,8 @@ struct prov_batch {
     const int32_t *mask_pos; /* rows; position in the row's own tokens, prompt not counted;
                                 NULL where the model has no mask */
     int32_t pad;
+    const char *const *text; /* rows texts, UTF-8, for a dialect that wants_text (which reads
+                                nothing else but `rows`); NULL where nobody has them */
 };
 
 enum prov_compose {
@@ -48,12 +48,16 @@ struct prov_ask {
     enum prov_at prompt_at;
     const int32_t *label_ids; /* token of each label, in the order of the answer's columns */
     size_t labels;
+    const char *const *label_text; /* each label as the model would write it, a leading space
+                                      included; NULL where only the ids are known */
     const char *id; /* printable, for both sides' logs; NULL: none is sent */
 };
 
 struct prov_answer {
     float *logit; /* rows x labels, all finite; the caller's, freed by prov_answer_fini() */
     size_t rows, labels;
+    size_t censored; /* numbers that the server left out of its list of the likeliest: they
+                        stand at the list's least, an upper bound */
     uint64_t tokens_in;  /* tokens sent, padding not counted; prepended rows count */
     uint64_t tokens_out; /* tokens generated; 0 for a masked LM */
 };
@@ -70,6 +74,13 @@ struct prov_embed {
 
 /* Frees the rows; a zeroed one is fine. */
 void prov_embed_fini(struct prov_embed *e);
+
+struct prov_tokens {
+    int32_t *id; /* n ids; freed by prov_tokens_fini() */
+    size_t n;
+};
+
+void prov_tokens_fini(struct prov_tokens *t); /* NULL and zeroed are fine */
 
 /* ---- HTTP, as plain values ---- */
 
@@ -99,98 +110,13 @@ struct prov_reply {
 /* Value of a header, or NULL; copes with a reply that has no getter. */
 const char *prov_reply_header(const struct prov_reply *r, const char *name);
 
-/* ---- what is known of one model at one provider ---- */
-
-enum prov_binary { PROV_BINARY_AUTO, PROV_BINARY_ON, PROV_BINARY_OFF };
-
-/* Shape in which the soft prompt travels. */
-enum prov_prompt_kind {
-    PROV_PROMPT_AUTO,   /* by the server's metadata */
-    PROV_PROMPT_FLAT,   /* [L,H] */
-    PROV_PROMPT_SHARED, /* [1,L,H] */
-    PROV_PROMPT_ROW     /* [B,L,H], repeated for every example */
-};
-
-/* What the declared output leaves to us. The response's own shape is what counts in the end;
- * this is the start-up check's view. */
-enum prov_out_kind {
-    PROV_OUT_OPEN,  /* variable: known with the first answer */
-    PROV_OUT_LABEL, /* [B,C]: one column per label */
-    PROV_OUT_VOCAB, /* [B,V] */
-    PROV_OUT_TOKEN  /* [B,L,V] */
-};
-
-/* Names of the deployment's tensors. An empty name means the adapter's own default. */
-struct prov_tensors {
-    char input_ids[PROV_TENSOR_MAX];
-    char attention_mask[PROV_TENSOR_MAX];
-    char prompt_embedding[PROV_TENSOR_MAX];
-    char mask_pos[PROV_TENSOR_MAX];
-    char label_ids[PROV_TENSOR_MAX];
-    char logits[PROV_TENSOR_MAX];
-};
-
-/* Number types on the wire; the name is KServe's. */
-enum prov_type {
-    PROV_TYPE_NONE, /* the tensor is not declared */
-    PROV_INT32,
-    PROV_INT64,
-    PROV_FP16,
-    PROV_BF16,
-    PROV_FP32,
-    PROV_FP64,
-    PROV_TYPE_NR
-};
-
-struct prov_model {
-    /* -- set by the caller, from the configuration; prov_model_init() gives the defaults */
-    char name[PROV_NAME_MAX];
-    char version[32]; /* empty: the server's default */
-    struct prov_tensors tensor;
-    char *params; /* JSON object, sent with every question; set by prov_model_params() */
-    bool own_params;  /* send "compose" and "prompt_at" as parameters (default yes) */
-    bool need_prompt; /* the deployment refuses a question without prompt: with compose add,
-                         zeros stand for none (default no) */
-    enum prov_binary binary;
-    enum prov_prompt_kind prompt_kind;
-    size_t hidden;    /* width the job expects; 0 = as the server declares */
-    size_t batch_max; /* most examples in one request; 0 = no limit known. The start-up
-                         probe lowers it where the server declares a fixed batch */
-    size_t body_max;  /* most bytes of a request's body */
-
-    /* -- negotiated by the start-up probe, which also fills in the empty tensor names: a later
-     * probe starts from the configuration again */
-    bool probed;
-    bool use_binary;
-    bool has_embedding; /* the model NAME-embedding is there */
-    enum prov_type type_ids, type_mask, type_prompt, type_mask_pos, type_label_ids,
-        type_logits; /* PROV_TYPE_NONE: not declared, so not sent */
-    uint8_t rank_mask_pos, rank_label_ids; /* declared number of dimensions */
-    bool label_ids_by_row;                 /* [B,C] rather than [1,C] */
-    enum prov_prompt_kind prompt_wire;               /* never AUTO once probed */
-    enum prov_out_kind out;
-    size_t cols_fixed;        /* tokens per row the server insists on; 0 = any */
-    size_t prompt_rows_fixed; /* 0 = any */
-    size_t rows_fixed;        /* examples per request the server insists on; 0 = any */
-    enum prov_type type_embed_ids;
-    uint8_t rank_embed_ids;
-    char server[64], server_version[64], platform[64]; /* for the record of the run */
-};
-
-/* Defaults: no names, binary auto, body_max 64 MiB. */
-void prov_model_init(struct prov_model *m);
-void prov_model_fini(struct prov_model *m);
-
-/* Keeps a JSON object of constant request parameters (NULL: none). BBT_INVALID where a value
- * is not a string, number or boolean, or where it is a name that the adapter sets itself. */
-BBT_NODISCARD enum bbt_rc prov_model_params(
-    struct prov_model *m, const json_t *params, struct bbt_err *err);
-
 /* ---- the dialects ---- */
 
 struct prov_adapter {
     const char *name;
     bool soft_prompt; /* takes embeddings; a text-only dialect serves the baselines only */
+    bool wants_text;  /* reads batch->text, not ids */
+    bool wants_label_text; /* reads label_text, not label_ids */
 
     /* Start-up, step by step from 0. _next: BBT_OK with the request to send for this step,
      * BBT_NOTFOUND when the steps are over (m->probed is then set by the last _take).
@@ -214,6 +140,13 @@ struct prov_adapter {
      * cannot serve (hidden states); BBT_NOMEM. */
     enum bbt_rc (*decode)(const struct prov_model *m, const struct prov_ask *ask,
         const struct prov_reply *r, struct prov_answer *ret, struct bbt_err *err);
+
+    /* Token ids of a text by the server's own tokeniser, special tokens left out: for
+     * label words. NULL where a dialect has no such call. BBT_NOTFOUND: this server has none. */
+    enum bbt_rc (*tokens_encode)(const struct prov_model *m, const char *text,
+        struct prov_http *ret, struct bbt_err *err);
+    enum bbt_rc (*tokens_decode)(const struct prov_reply *r, struct prov_tokens *ret,
+        struct bbt_err *err);
 
     /* Rows of the input embedding of `n` > 0 token ids. NULL functions where a dialect has no
      * such thing; BBT_NOTFOUND where this server has none. */

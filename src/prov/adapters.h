@@ -1,0 +1,15 @@
+/* adapters.h -- the dialects' tables, for prov.c; everybody else asks prov_adapter_find().
+ *
+ * Sources: vLLM, vllm/entrypoints/openai/{chat_completion,completion}/protocol.py and "Prompt
+ * embedding inputs" of its documentation; SGLang, ScoringRequest and GenerateReqInput
+ * (managers/io_struct.py); openai-python, src/openai/types; llama.cpp, tools/server/README. */
+#ifndef PROV_ADAPTERS_H
+#define PROV_ADAPTERS_H
+
+#include "prov/prov.h"
+
+/* vllm.c. "vllm": chat with a part of prompt rows, then text; one example per request.
+ * "vllm-embeds": completions of whole prompts as rows (model.token_row), in batches. */
+extern const struct prov_adapter vllm_adapter, vllm_embeds_adapter;
+
+#endif

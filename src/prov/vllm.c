@@ -1,0 +1,354 @@
+/* vllm.c -- vLLM's server: chat with a part of prompt rows, and completions of whole prompts
+ * as rows. Both ask for the labels' log-probabilities by token id. */
+#include "prov/adapters.h"
+
+#include "base/alloc.h"
+#include "prov/base64.h"
+#include "prov/canary.h"
+#include "prov/dialog.h"
+#include "prov/torchzip.h"
+#include "prov/whole.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define LABELS_MAX 128 /* MAX_LOGPROB_TOKEN_IDS */
+#define RESERVED "<prompt_embeds>" /* refused by the server in texts */
+
+enum step { STEP_HEALTH, STEP_MODELS, STEP_TOKENS, STEP_CANARY };
+
+/* ---- questions ---- */
+
+/* "data" of rows x hidden numbers: base64 of a tensor file. */
+static enum bbt_rc put_tensor(struct pen *p, const struct prov_model *m, const float *v,
+    size_t rows, struct bbt_err *err)
+{
+    struct bbt_buf file;
+    enum bbt_rc rc;
+
+    buf_init(&file, m->body_max);
+    rc = torchzip_put(
+        &file, m->embed_type ? m->embed_type : PROV_FP32, v, rows, m->hidden, err);
+    if (rc != BBT_OK)
+        return rc;
+    pen_raw(p, "\"");
+    if (p->rc == BBT_OK)
+        p->rc = base64_put(p->b, file.data, file.len);
+    pen_raw(p, "\"");
+    buf_fini(&file);
+    return BBT_OK;
+}
+
+/* What both routes share. Penalties by name: a model's own defaults may set some, which has
+ * brought servers down together with prompt rows. */
+static void put_tail(struct pen *p, const struct prov_model *m, const struct prov_ask *ask)
+{
+    char salt[DIALOG_SALT];
+
+    pen_raw(p, ",\"temperature\":0,\"repetition_penalty\":1.0,\"presence_penalty\":0,"
+               "\"frequency_penalty\":0,\"logprob_token_ids\":");
+    pen_ids(p, ask->label_ids, ask->labels);
+    pen_raw(p, ",\"return_tokens_as_token_ids\":true");
+    if (ask->prompt) {
+        dialog_salt(ask, salt);
+        pen_format(p, ",\"cache_salt\":\"%s\"", salt);
+    }
+    pen_members(p, m->params);
+    pen_raw(p, "}");
+}
+
+static enum bbt_rc not_probed(const struct prov_model *m, struct bbt_err *err)
+{
+    return bbt_fail(err, BBT_INVALID, "model \"%s\" has not been probed", m->name);
+}
+
+static enum bbt_rc chat_encode(const struct prov_model *m, const struct prov_ask *ask,
+    struct prov_http *ret, struct bbt_err *err)
+{
+    static const struct dialog_need need = {.labels_max = LABELS_MAX, .text = true,
+        .label_ids = true, .prepend_only = true, .soft_prompt = true};
+    struct prov_http h;
+    struct pen p;
+    enum bbt_rc rc;
+
+    if (!m->probed)
+        return not_probed(m, err);
+    rc = dialog_check(m, ask, &need, err);
+    if (rc != BBT_OK)
+        return rc;
+    if (ask->batch->rows != 1)
+        return bbt_fail(err, BBT_INVALID, "%zu examples, this provider takes one per request",
+            ask->batch->rows);
+    if (strstr(ask->batch->text[0], RESERVED))
+        return bbt_fail(err, BBT_INVALID,
+            "the text contains \"" RESERVED "\", which the server refuses (drop the example)");
+    p = dialog_begin(m, "/v1/chat/completions", &h);
+    pen_raw(&p, "{\"model\":");
+    pen_text(&p, m->name);
+    pen_raw(&p, ",\"messages\":[{\"role\":\"user\",\"content\":[");
+    if (ask->prompt) {
+        pen_raw(&p, "{\"type\":\"prompt_embeds\",\"data\":");
+        rc = put_tensor(&p, m, ask->prompt, ask->prompt_rows, err);
+        pen_raw(&p, "},");
+    }
+    pen_raw(&p, "{\"type\":\"text\",\"text\":");
+    pen_text(&p, ask->batch->text[0]);
+    /* Without the second line a reasoning model's first token is not the answer's. */
+    pen_format(&p, "}]}],\"max_completion_tokens\":1,\"logprobs\":true,\"top_logprobs\":%zu,"
+                   "\"chat_template_kwargs\":{\"enable_thinking\":false}", ask->labels);
+    put_tail(&p, m, ask);
+    if (rc != BBT_OK) {
+        prov_http_fini(&h);
+        return rc;
+    }
+    return dialog_send(&p, &h, ask->id, ret, err);
+}
+
+static enum bbt_rc put_examples(struct pen *p, const struct prov_model *m,
+    const struct prov_ask *ask, struct bbt_err *err)
+{
+    enum bbt_rc rc = BBT_OK;
+
+    pen_raw(p, "[");
+    for (size_t r = 0; rc == BBT_OK && p->rc == BBT_OK && r < ask->batch->rows; r++) {
+        float *v;
+        size_t rows;
+
+        if (r)
+            pen_raw(p, ",");
+        rc = whole_rows(m, ask, r, &v, &rows, err);
+        if (rc != BBT_OK)
+            break;
+        rc = put_tensor(p, m, v, rows, err);
+        bbt_free(v);
+    }
+    pen_raw(p, "]");
+    return rc;
+}
+
+static enum bbt_rc embeds_encode(const struct prov_model *m, const struct prov_ask *ask,
+    struct prov_http *ret, struct bbt_err *err)
+{
+    static const struct dialog_need need = {
+        .labels_max = LABELS_MAX, .label_ids = true, .soft_prompt = true};
+    struct prov_http h;
+    struct pen p;
+    enum bbt_rc rc;
+
+    if (!m->probed)
+        return not_probed(m, err);
+    rc = dialog_check(m, ask, &need, err);
+    if (rc != BBT_OK)
+        return rc;
+    p = dialog_begin(m, "/v1/completions", &h);
+    pen_raw(&p, "{\"model\":");
+    pen_text(&p, m->name);
+    pen_raw(&p, ",\"prompt_embeds\":");
+    rc = put_examples(&p, m, ask, err);
+    /* As many as there are labels: one of the front ends insists. */
+    pen_format(&p, ",\"max_tokens\":1,\"logprobs\":%zu,\"allowed_token_ids\":", ask->labels);
+    pen_ids(&p, ask->label_ids, ask->labels);
+    pen_raw(&p, ",\"add_special_tokens\":false");
+    put_tail(&p, m, ask);
+    if (rc != BBT_OK) {
+        prov_http_fini(&h);
+        return rc;
+    }
+    return dialog_send(&p, &h, ask->id, ret, err);
+}
+
+/* ---- answers ---- */
+
+static enum bbt_rc take_value(const json_t *v, struct prov_answer *a, size_t r, size_t c,
+    struct bbt_err *err)
+{
+    double lp;
+
+    if (!dialog_number(v, &lp))
+        return dialog_corrupt(err, "a log-probability is not a finite number");
+    dialog_put(a, r, c, lp);
+    return BBT_OK;
+}
+
+/* content[0].top_logprobs: [{"token":"token_id:N","logprob":x}] */
+static enum bbt_rc take_chat(const struct prov_ask *ask, const json_t *choice, size_t r,
+    struct prov_answer *a, float *least, struct bbt_err *err)
+{
+    const json_t *content = json_object_get(json_object_get(choice, "logprobs"), "content");
+    const json_t *top = json_object_get(json_array_get(content, 0), "top_logprobs");
+    enum bbt_rc rc = BBT_OK;
+    char key[32];
+    size_t i;
+    json_t *v;
+
+    (void)least;
+    if (!json_is_array(top))
+        return bbt_fail(err, BBT_INVALID, "the server gives no log-probabilities");
+    json_array_foreach (top, i, v)
+        for (size_t c = 0; rc == BBT_OK && c < ask->labels; c++) {
+            (void)snprintf(key, sizeof key, "token_id:%d", (int)ask->label_ids[c]);
+            if (!strcmp(json_get_str(v, "token", ""), key))
+                rc = take_value(json_object_get(v, "logprob"), a, r, c, err);
+        }
+    return rc;
+}
+
+/* top_logprobs[0]: {"token_id:N":x} */
+static enum bbt_rc take_completion(const struct prov_ask *ask, const json_t *choice,
+    size_t r, struct prov_answer *a, float *least, struct bbt_err *err)
+{
+    const json_t *list = json_object_get(json_object_get(choice, "logprobs"), "top_logprobs");
+    const json_t *top = json_array_get(list, 0);
+    enum bbt_rc rc = BBT_OK;
+    char key[32];
+
+    (void)least;
+    if (!json_is_object(top))
+        return bbt_fail(err, BBT_INVALID, "the server gives no log-probabilities");
+    for (size_t c = 0; rc == BBT_OK && c < ask->labels; c++) {
+        const json_t *v;
+
+        (void)snprintf(key, sizeof key, "token_id:%d", (int)ask->label_ids[c]);
+        v = json_object_get(top, key);
+        if (v)
+            rc = take_value(v, a, r, c, err);
+    }
+    return rc;
+}
+
+static enum bbt_rc chat_decode(const struct prov_model *m, const struct prov_ask *ask,
+    const struct prov_reply *r, struct prov_answer *ret, struct bbt_err *err)
+{
+    (void)m;
+    return dialog_choices(ask, r, take_chat, false, ret, err);
+}
+
+static enum bbt_rc embeds_decode(const struct prov_model *m, const struct prov_ask *ask,
+    const struct prov_reply *r, struct prov_answer *ret, struct bbt_err *err)
+{
+    (void)m;
+    return dialog_choices(ask, r, take_completion, false, ret, err);
+}
+
+/* ---- tokens ---- */
+
+static enum bbt_rc tokens_encode(const struct prov_model *m, const char *text,
+    struct prov_http *ret, struct bbt_err *err)
+{
+    struct prov_http h;
+    struct pen p = dialog_begin(m, "/tokenize", &h);
+
+    pen_raw(&p, "{\"model\":");
+    pen_text(&p, m->name);
+    pen_raw(&p, ",\"prompt\":");
+    pen_text(&p, text);
+    pen_raw(&p, ",\"add_special_tokens\":false}");
+    return dialog_send(&p, &h, NULL, ret, err);
+}
+
+/* ---- start-up ---- */
+
+static enum bbt_rc probe_next(const struct prov_adapter *a, const struct prov_model *m,
+    unsigned step, struct prov_http *ret, struct bbt_err *err)
+{
+    switch (step) {
+    case STEP_HEALTH:
+        dialog_get("/health", ret);
+        return BBT_OK;
+    case STEP_MODELS:
+        dialog_get("/v1/models", ret);
+        return BBT_OK;
+    case STEP_TOKENS:
+        return tokens_encode(m, "a", ret, err);
+    default:
+        return canary_next(a, m, step - STEP_CANARY, ret, err);
+    }
+}
+
+static enum bbt_rc take_models(
+    struct prov_model *m, const struct prov_reply *r, struct bbt_err *err)
+{
+    static const char *const ours[] = {"model", "messages", "prompt", "prompt_embeds",
+        "max_tokens", "max_completion_tokens", "temperature", "logprobs", "top_logprobs",
+        "logprob_token_ids", "allowed_token_ids", "return_tokens_as_token_ids", "cache_salt",
+        "repetition_penalty", "presence_penalty", "frequency_penalty", "add_special_tokens",
+        "chat_template_kwargs", "n", "echo", "stream", "suffix", NULL};
+    enum bbt_rc rc = dialog_params(m, ours, err);
+
+    return rc == BBT_OK ? dialog_take_models(m, r, err) : rc;
+}
+
+static enum bbt_rc probe_take(const struct prov_adapter *a, struct prov_model *m,
+    unsigned step, const struct prov_reply *r, struct bbt_err *err)
+{
+    struct prov_tokens t = {0};
+    enum bbt_rc rc;
+
+    m->probed = false;
+    switch (step) {
+    case STEP_HEALTH: /* a gateway may not carry it */
+        return r->status == 200 || r->status == 404 || r->status == 405
+                   ? BBT_OK
+                   : dialog_refused(r, "health", err);
+    case STEP_MODELS:
+        return take_models(m, r, err);
+    case STEP_TOKENS:
+        rc = dialog_take_tokens(r, &t, err);
+        m->has_tokens = rc == BBT_OK;
+        m->probed = m->hidden == 0 && (rc == BBT_OK || rc == BBT_NOTFOUND);
+        prov_tokens_fini(&t);
+        return rc == BBT_NOTFOUND ? BBT_OK : rc;
+    default:
+        return canary_take(a, m, step - STEP_CANARY, r, err);
+    }
+}
+
+static enum bbt_rc chat_probe_next(const struct prov_model *m, unsigned step,
+    struct prov_http *ret, struct bbt_err *err)
+{
+    return probe_next(&vllm_adapter, m, step, ret, err);
+}
+
+static enum bbt_rc chat_probe_take(struct prov_model *m, unsigned step,
+    const struct prov_reply *r, struct bbt_err *err)
+{
+    enum bbt_rc rc = probe_take(&vllm_adapter, m, step, r, err);
+
+    m->batch_max = 1; /* one conversation per request */
+    return rc;
+}
+
+static enum bbt_rc embeds_probe_next(const struct prov_model *m, unsigned step,
+    struct prov_http *ret, struct bbt_err *err)
+{
+    return probe_next(&vllm_embeds_adapter, m, step, ret, err);
+}
+
+static enum bbt_rc embeds_probe_take(struct prov_model *m, unsigned step,
+    const struct prov_reply *r, struct bbt_err *err)
+{
+    return probe_take(&vllm_embeds_adapter, m, step, r, err);
+}
+
+const struct prov_adapter vllm_adapter = {
+    .name = "vllm",
+    .soft_prompt = true,
+    .wants_text = true,
+    .probe_next = chat_probe_next,
+    .probe_take = chat_probe_take,
+    .encode = chat_encode,
+    .decode = chat_decode,
+    .tokens_encode = tokens_encode,
+    .tokens_decode = dialog_take_tokens,
+};
+
+const struct prov_adapter vllm_embeds_adapter = {
+    .name = "vllm-embeds",
+    .soft_prompt = true,
+    .probe_next = embeds_probe_next,
+    .probe_take = embeds_probe_take,
+    .encode = embeds_encode,
+    .decode = embeds_decode,
+    .tokens_encode = tokens_encode,
+    .tokens_decode = dialog_take_tokens,
+};

@@ -96,7 +96,7 @@ struct rec_answer {
     float *logit; /* rows x labels */
     uint32_t tokens_in, tokens_out;
     uint32_t attempts; /* 1 = answered at once */
-    uint32_t repeated; /* 1 = asked again because a crash may have lost an answer */
+    uint32_t repeated; /* how often asked again because a crash may have lost an answer */
     uint64_t latency_us;
     int64_t wall_us;
 };
@@ -107,6 +107,7 @@ struct rec_mark {
     enum rec_phase phase;
     uint64_t gen;
     uint32_t cand, batch;
+    uint32_t tries; /* how often so far, this one included; 0 is read as 1 */
 };
 
 struct rec_event {

@@ -77,24 +77,39 @@ static enum bbt_rc eval_decode(
     return BBT_OK;
 }
 
+static struct rec_mark mark_of(const struct round_eval *e, uint32_t tries)
+{
+    const struct round *r = e->round;
+
+    return (struct rec_mark){r->job, r->phase, r->gen, e->cand, e->batch, tries};
+}
+
 static void run_mark(struct port_call *p, struct port_db *db)
 {
     struct round_eval *e = bbt_container(p, struct round_eval, query.keep.call);
-    struct rec_mark m = {e->round->job, e->round->phase, e->round->gen, e->cand, e->batch};
+    struct rec_mark m = mark_of(e, e->row.repeated + 1);
 
     BBT_KILLPOINT("mark-put");
     p->rc = port_db_mark_put(db, &m, &p->err);
     BBT_KILLPOINT("mark-done");
 }
 
-/* The request did not leave after all. A mark that a crash had left stays. */
+/* Back to what it was: nothing, or what crashes had left. */
+static enum bbt_rc unmark(
+    const struct round_eval *e, struct port_db *db, struct bbt_err *err)
+{
+    struct rec_mark m = mark_of(e, e->row.repeated);
+
+    return m.tries ? port_db_mark_put(db, &m, err) : port_db_mark_drop(db, &m, err);
+}
+
+/* The request did not leave after all. */
 static void run_unmark(struct port_call *p, struct port_db *db)
 {
     struct round_eval *e = bbt_container(p, struct round_eval, query.keep.call);
-    struct rec_mark m = {e->round->job, e->round->phase, e->round->gen, e->cand, e->batch};
 
     BBT_KILLPOINT("unmark");
-    p->rc = e->row.repeated ? BBT_OK : port_db_mark_drop(db, &m, &p->err);
+    p->rc = unmark(e, db, &p->err);
     BBT_KILLPOINT("unmark-done");
 }
 
@@ -102,10 +117,9 @@ static void run_unmark(struct port_call *p, struct port_db *db)
 static void run_forget(struct port_call *p, struct port_db *db)
 {
     struct round_eval *e = bbt_container(p, struct round_eval, put.call);
-    struct rec_mark m = {e->round->job, e->round->phase, e->round->gen, e->cand, e->batch};
 
     BBT_KILLPOINT("forget");
-    p->rc = port_db_mark_drop(db, &m, &p->err);
+    p->rc = unmark(e, db, &p->err);
     BBT_KILLPOINT("forget-done");
 }
 
@@ -164,13 +178,13 @@ static void eval_keep(
         keep_drop(&e->put);
 }
 
-/* The mark goes, unless it is a crash's, or the wire was cut with the answer on its way. */
+/* The mark goes, unless the wire was cut with the answer perhaps on its way. */
 static void eval_refused(struct round_eval *e)
 {
     struct round *r = e->round;
 
     fail_round(r, e->query.rc, &e->query.err, e->query.reason);
-    if (r->job == 0 || !e->query.gated || e->row.repeated || r->hard) {
+    if (r->job == 0 || !e->query.gated || r->hard) {
         eval_over(e);
         return;
     }
@@ -218,12 +232,13 @@ static void eval_step(struct op *op)
     eval_over(e);
 }
 
-static bool was_marked(const struct round *r, uint32_t cand, uint32_t batch)
+/* How often crashes may have lost the answer. */
+static uint32_t tries_before(const struct round *r, uint32_t cand, uint32_t batch)
 {
     for (size_t i = 0; i < r->marks_n; i++)
         if (r->marks[i].cand == cand && r->marks[i].batch == batch)
-            return true;
-    return false;
+            return r->marks[i].tries;
+    return 0;
 }
 
 /* What a pair asks: this prompt about these tokens. The batch's number alone would not do:
@@ -261,7 +276,7 @@ static void start_eval(struct round_eval *e, struct round *r, uint32_t cand, uin
         .cand = cand,
         .batch = batch,
         .digest = pair_digest(r, cand, batch),
-        .repeated = was_marked(r, cand, batch),
+        .repeated = tries_before(r, cand, batch),
     };
     (void)snprintf(e->id, sizeof e->id, "j%lld-%s-g%llu-c%u-b%u", (long long)r->job,
         rec_phase_name(r->phase), (unsigned long long)r->gen, cand, batch);

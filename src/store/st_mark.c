@@ -9,13 +9,14 @@ enum bbt_rc store_mark_put(
     struct query q;
 
     db_start(&q, s,
-        "INSERT INTO mark (job, phase, gen, cand, batch) VALUES (?, ?, ?, ?, ?) "
-        "ON CONFLICT DO NOTHING");
+        "INSERT INTO mark (job, phase, gen, cand, batch, tries) VALUES (?, ?, ?, ?, ?, ?) "
+        "ON CONFLICT DO UPDATE SET tries = excluded.tries");
     db_int(&q, m->job);
     db_int(&q, (int64_t)m->phase);
     db_u64(&q, m->gen);
     db_int(&q, m->cand);
     db_int(&q, m->batch);
+    db_int(&q, m->tries ? m->tries : 1);
     return db_done(&q, err);
 }
 
@@ -44,7 +45,7 @@ enum bbt_rc store_mark_list(struct store *s, int64_t job, enum rec_phase phase,
     enum bbt_rc rc = BBT_OK, end;
 
     db_start(&q, s,
-        "SELECT cand, batch FROM mark WHERE job = ? AND phase = ? AND gen = ? "
+        "SELECT cand, batch, tries FROM mark WHERE job = ? AND phase = ? AND gen = ? "
         "ORDER BY cand, batch");
     db_int(&q, job);
     db_int(&q, (int64_t)phase);
@@ -55,7 +56,8 @@ enum bbt_rc store_mark_list(struct store *s, int64_t job, enum rec_phase phase,
             break;
         rows[n] = (struct rec_mark){.job = job, .phase = phase, .gen = gen};
         rows[n].cand = (uint32_t)db_col_int(&q);
-        rows[n++].batch = (uint32_t)db_col_int(&q);
+        rows[n].batch = (uint32_t)db_col_int(&q);
+        rows[n++].tries = (uint32_t)db_col_int(&q);
     }
     end = db_end(&q, rc == BBT_OK ? err : NULL);
     rc = rc == BBT_OK ? end : rc;

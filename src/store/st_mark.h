@@ -12,7 +12,7 @@
 
 struct store;
 
-/* Marking twice is fine. BBT_NOTFOUND: no such job. */
+/* Marking again sets `tries`. BBT_NOTFOUND: no such job. */
 BBT_NODISCARD enum bbt_rc store_mark_put(
     struct store *s, const struct rec_mark *m, struct bbt_err *err);
 

@@ -50,7 +50,7 @@ class Story:
         self.rig = rig.Rig(program, folder, self.fakes)
         self.files = rig.data()
         self.ids, self.stands = {}, {}  # job -> what was acknowledged last
-        self.marked, self.before = set(), {}
+        self.marked, self.before = {}, {}
         self.prompts, self.usage, self.results = {}, {}, {}
 
     def close(self):
@@ -226,7 +226,7 @@ class Story:
                    f"death: {sorted(self.marked)}")
             if again > 0 and id_ in self.rows:
                 expect(self.rows[id_][2] == again, f"{id_} was repeated and is not counted")
-        lost = set(answered) - set(self.rows) - self.left - self.marked
+        lost = set(answered) - set(self.rows) - set(self.left) - set(self.marked)
         expect(not lost, f"answered and in no book: {sorted(lost)}")
         for name in ("main", "refused"):
             own = self.own(name, self.rows)

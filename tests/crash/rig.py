@@ -111,13 +111,16 @@ class Rig:
 
     # ---- the process ----
 
-    def start(self, point=None):
-        """Starts the daemon, armed or not; True once it answers, False where it died first."""
+    def spawn(self, point=None):
         env = {**self.env, "BBT_KILLPOINT": point} if point else self.env
         with open(self.folder / "bbtd.log", "ab") as log:
             self.p = subprocess.Popen(
                 [self.program, "--config", str(self.folder / "bbtd.yaml"), "--state-dir",
                  str(self.state)], env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+    def start(self, point=None):
+        """Starts the daemon, armed or not; True once it answers, False where it died first."""
+        self.spawn(point)
         end = time.monotonic() + 60
         while time.monotonic() < end:
             if self.p.poll() is not None:
@@ -170,15 +173,16 @@ class Rig:
         try:
             return db.execute(sql, args).fetchall()
         except sqlite3.OperationalError as e:
-            if "no such table" in str(e):
+            if "no such" in str(e):  # dead in the middle of the migrations
                 return []
             raise
         finally:
             db.close()
 
     def marks(self):
-        """Request ids of what was about to be sent and has no answer yet."""
-        return {request_id(*r) for r in self.query("SELECT job, phase, gen, cand, batch FROM mark")}
+        """{request id: how often it was about to be sent} of what has no answer yet."""
+        return {request_id(*r[:5]): r[5] for r in self.query(
+            "SELECT job, phase, gen, cand, batch, tries FROM mark")}
 
     def ledger(self):
         """{request id: (digest, logit, repeated)}."""

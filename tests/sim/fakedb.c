@@ -185,7 +185,7 @@ enum bbt_rc port_db_turn(
 enum bbt_rc port_db_answer_put(
     struct port_db *db, const struct rec_answer *row, struct bbt_err *err)
 {
-    const struct rec_mark key = {row->job, row->phase, row->gen, row->cand, row->batch};
+    const struct rec_mark key = {row->job, row->phase, row->gen, row->cand, row->batch, 1};
     enum bbt_rc rc;
 
     if (mutant(MUTANT_LOSE_ANSWER) && world_draw(world_now(), 30) == 0)

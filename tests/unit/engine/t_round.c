@@ -190,7 +190,7 @@ static void test_refused(void **state)
 static void test_repeated(void **state)
 {
     struct asked *a = asked_open((struct world_opts){0});
-    const struct rec_mark m = {a->job, REC_TRAIN, 0, 2, 1};
+    const struct rec_mark m = {a->job, REC_TRAIN, 0, 2, 1, 3};
     struct bbt_err err = {0};
     struct rec_answer *rows = NULL;
     size_t n = 0;
@@ -207,7 +207,8 @@ static void test_repeated(void **state)
                          &rows, &n, &err), BBT_OK);
     assert_int_equal(n, N * 2);
     for (size_t i = 0; i < n; i++) {
-        assert_int_equal(rows[i].repeated, rows[i].cand == 2 && rows[i].batch == 1);
+        assert_int_equal(
+            rows[i].repeated, rows[i].cand == 2 && rows[i].batch == 1 ? 3 : 0);
         assert_true(rows[i].digest ==
             (a->digest[rows[i].cand] ^ a->b->task->train.batch[rows[i].batch].digest));
     }

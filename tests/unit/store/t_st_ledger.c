@@ -118,6 +118,8 @@ static void test_marks(void **state)
     ok(store_mark_put(r->s, &m, &r->err));
     m.cand = 2;
     ok(store_mark_put(r->s, &m, &r->err));
+    m.tries = 2;
+    ok(store_mark_put(r->s, &m, &r->err));
     ok(store_ledger_add(r->s, &a, 1, NULL, &r->err));
     room_close(r);
     room_open(r);
@@ -125,6 +127,7 @@ static void test_marks(void **state)
     assert_int_equal(n, 1);
     assert_int_equal(left[0].cand, 2);
     assert_int_equal(left[0].batch, 1);
+    assert_int_equal(left[0].tries, 2);
     bbt_free(left);
     m.job = 55;
     fails(store_mark_put(r->s, &m, &r->err), BBT_NOTFOUND);

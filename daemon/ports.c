@@ -117,8 +117,13 @@ static void run_on_pool(struct work *w)
 static void run_on_lane(struct work *w)
 {
     struct port_call *c = call_of(bbt_container(w, struct errand, work));
+    struct store *s = bound.d->store;
 
-    c->run(c, (struct port_db *)bound.d->store);
+    c->rc = store_enter(s, &c->err);
+    if (c->rc != BBT_OK)
+        return;
+    c->run(c, (struct port_db *)s);
+    c->rc = store_leave(s, c->rc, &c->err); /* a call that is run again finds no trace */
 }
 
 static void errand_step(struct op *op)

@@ -303,6 +303,18 @@ enum bbt_rc store_commit(struct store *s, struct bbt_err *err)
     return BBT_OK;
 }
 
+enum bbt_rc store_enter(struct store *s, struct bbt_err *err)
+{
+    return db_enter(s, err);
+}
+
+enum bbt_rc store_leave(struct store *s, enum bbt_rc rc, struct bbt_err *err)
+{
+    enum bbt_rc left = db_leave(s, rc == BBT_NOTFOUND ? BBT_OK : rc, err);
+
+    return left == BBT_OK ? rc : left;
+}
+
 void store_rollback(struct store *s)
 {
     db_undo(s);

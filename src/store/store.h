@@ -42,6 +42,13 @@ BBT_NODISCARD enum bbt_rc store_begin(struct store *s, struct bbt_err *err);
 /* On failure the whole group is undone and no group is open. */
 BBT_NODISCARD enum bbt_rc store_commit(struct store *s, struct bbt_err *err);
 
+/* Around several calls of a group that are one: with a failed `rc` they undo themselves
+ * together, and the rest of the group stands. "Nothing there" (BBT_NOTFOUND) is no failure.
+ * Returns the final outcome. */
+BBT_NODISCARD enum bbt_rc store_enter(struct store *s, struct bbt_err *err);
+BBT_NODISCARD enum bbt_rc store_leave(
+    struct store *s, enum bbt_rc rc, struct bbt_err *err);
+
 /* Undoes and ends all open groups; fine without one. */
 void store_rollback(struct store *s);
 

@@ -290,6 +290,24 @@ static void test_failure_in_a_group(void **state)
     assert_int_equal(n, 0);
 }
 
+/* Several calls that are one: all or nothing of them, and of the group only they. */
+static void test_calls_that_are_one(void **state)
+{
+    static const enum bbt_rc outcome[] = {BBT_CONFLICT, BBT_NOTFOUND, BBT_OK};
+    struct room *r = *state;
+    struct rec_usage use = {.failures = 1};
+    int64_t id = add_job(r, "job");
+
+    ok(store_begin(r->s, &r->err));
+    for (unsigned i = 0; i < 3; i++) {
+        ok(store_enter(r->s, &r->err));
+        ok(store_usage_add(r->s, id, &use, &r->err));
+        fails(store_leave(r->s, outcome[i], &r->err), outcome[i]);
+    }
+    ok(store_commit(r->s, &r->err));
+    assert_int_equal(job_of(r, id).usage.failures, 2);
+}
+
 /* A full disk: the call says so, the rest stays, and it works again with room. */
 static void test_disk_full(void **state)
 {
@@ -364,6 +382,8 @@ int main(void)
             test_groups_nest, room_setup_open, room_teardown),
         cmocka_unit_test_setup_teardown(
             test_failure_in_a_group, room_setup_open, room_teardown),
+        cmocka_unit_test_setup_teardown(
+            test_calls_that_are_one, room_setup_open, room_teardown),
         cmocka_unit_test_setup_teardown(test_disk_full, room_setup_open, room_teardown),
         cmocka_unit_test_setup_teardown(
             test_lost_group, room_setup_open, room_teardown),

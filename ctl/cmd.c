@@ -113,6 +113,15 @@ static const struct cmd commands[] = {
         NULL, 0, 0, k_status},
     {"server status", "server", "", "figures of the daemon", NULL, NULL, 0, 0,
         k_server_status},
+    {"server backup", NULL, "FILE", "copies the database to a file; the daemon goes on",
+        "  bbtctl server backup /var/backups/bbtd-monday.db\n"
+        "  To put it in place: stop bbtd, then\n"
+        "  bbtd --restore /var/backups/bbtd-monday.db --force\n",
+        NULL, 1, 1, k_server_backup},
+    {"server check", NULL, "", "does the database agree with itself? exit status 1: it does not",
+        NULL, NULL, 0, 0, k_server_check},
+    {"server vacuum", NULL, "", "lets go of what the configuration does not keep, frees room",
+        NULL, NULL, 0, 0, k_server_vacuum},
     {"version", NULL, "", "versions of bbtctl and of the daemon", NULL, NULL, 0, 0, k_version},
 };
 

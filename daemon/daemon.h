@@ -17,6 +17,7 @@ struct http_client;
 struct lane;
 struct loop;
 struct store;
+struct upkeep;
 struct web;
 struct work_pool;
 
@@ -34,6 +35,7 @@ struct daemon {
     struct engine *engine;
     struct web *web;
     struct events *events;
+    struct upkeep *upkeep;
     int64_t started_us; /* wall clock */
     bool draining;      /* SIGTERM has come: nothing new is taken */
 };

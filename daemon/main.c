@@ -21,7 +21,9 @@
 #include "num/blas.h"
 #include "setup.h"
 #include "spec/paths.h"
+#include "store/st_backup.h"
 #include "store/store.h"
+#include "upkeep.h"
 #include "web/web.h"
 
 #include <errno.h>
@@ -175,6 +177,8 @@ static enum bbt_rc start_parts(struct daemon *d, struct bbt_err *err)
     if (rc == BBT_OK)
         rc = events_new(d, &d->events, err);
     if (rc == BBT_OK)
+        rc = upkeep_new(d, &d->upkeep, err);
+    if (rc == BBT_OK)
         rc = web_new(d->loop, &opts, routes, n, d, &d->web, err);
     if (rc == BBT_OK)
         rc = listen_control(d, err);
@@ -188,6 +192,7 @@ static void stop_parts(struct daemon *d)
     http_client_free(d->http);
     work_pool_free(d->pool);
     lane_free(d->lane);
+    upkeep_free(d->upkeep);
     events_free(d->events);
     d->events = NULL;
     if (d->engine && engine_idle(d->engine))
@@ -247,6 +252,8 @@ static int exit_code(enum bbt_rc rc)
         return SETUP_EXIT_HELD;
     case BBT_DENIED:
         return SETUP_EXIT_DENIED;
+    case BBT_INVALID:
+        return SETUP_EXIT_CONFIG;
     default:
         return SETUP_EXIT_FAILURE;
     }
@@ -277,6 +284,24 @@ static int serve(struct run *r)
         stop_timers(r);
     stop_parts(&r->d);
     return exit_code(rc);
+}
+
+/* --restore: what is there afterwards, and where the old one went. */
+static int restore(struct run *r, const struct setup *s)
+{
+    struct bbt_err err = {0};
+    char *kept = NULL;
+    enum bbt_rc rc = store_restore(s->restore, r->d.state_dir, s->force, &kept, &err);
+
+    if (rc != BBT_OK)
+        log_error("restore", "%s", err.msg);
+    else
+        log_info("restored", "%s is in place in %s", s->restore, r->d.state_dir);
+    if (kept)
+        log_info("restored", "the database that was there is %s", kept);
+    bbt_free(kept);
+    return rc == BBT_OK || rc == BBT_CONFLICT || rc == BBT_DENIED ? exit_code(rc)
+                                                                  : SETUP_EXIT_FAILURE;
 }
 
 static enum bbt_rc settle(struct run *r, const struct setup *s, struct bbt_err *err)
@@ -323,7 +348,7 @@ int main(int argc, char **argv)
             store_use_alloc(&err) != BBT_OK) {
             log_error("start", "%s", err.msg);
         } else {
-            code = serve(&r);
+            code = s.restore ? restore(&r, &s) : serve(&r);
             http_global_fini();
         }
     }

@@ -13,7 +13,7 @@
 
 static const char usage[] =
     "usage: bbtd [--config FILE] [--state-dir DIR] [--socket PATH] [--log-level LEVEL]\n"
-    "            [--check-config]\n"
+    "            [--check-config] [--restore FILE [--force]]\n"
     "\n"
     "The tuning daemon. Jobs are submitted and watched with bbtctl.\n"
     "\n"
@@ -22,6 +22,8 @@ static const char usage[] =
     "  --socket PATH      control socket, over the configuration's listen.unix.path\n"
     "  --log-level LEVEL  error, warn, info or debug, over the configuration's log.level\n"
     "  --check-config     check the configuration and exit: 0 good, 78 bad\n"
+    "  --restore FILE     put a backup (bbtctl server backup) in the database's place and exit\n"
+    "  --force            with --restore: set the database that is there aside\n"
     "  --version, --help\n";
 
 int setup_args(int argc, char **argv, struct setup *ret)
@@ -32,6 +34,8 @@ int setup_args(int argc, char **argv, struct setup *ret)
         {"socket", required_argument, NULL, 'S'},
         {"log-level", required_argument, NULL, 'l'},
         {"check-config", no_argument, NULL, 'k'},
+        {"restore", required_argument, NULL, 'R'},
+        {"force", no_argument, NULL, 'F'},
         {"version", no_argument, NULL, 'V'},
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
@@ -55,6 +59,12 @@ int setup_args(int argc, char **argv, struct setup *ret)
             break;
         case 'k':
             ret->check_only = true;
+            break;
+        case 'R':
+            ret->restore = optarg;
+            break;
+        case 'F':
+            ret->force = true;
             break;
         case 'V':
             (void)puts("bbtd " BBT_VERSION);
@@ -149,6 +159,7 @@ static void apply(struct daemon *d, struct conf *fresh)
     struct endpoint *e = engine_endpoints(d->engine, &n);
 
     now->queue = fresh->queue;
+    now->retention = fresh->retention;
     now->log_level = fresh->log_level;
     if (!d->log_forced)
         log_set_level((enum log_level)now->log_level);

@@ -14,7 +14,8 @@ enum setup_exit {
     SETUP_EXIT_USAGE = 2,
     SETUP_EXIT_HELD = 75,   /* another daemon holds the state directory */
     SETUP_EXIT_DENIED = 77, /* permissions */
-    SETUP_EXIT_CONFIG = 78, /* bad configuration: a restart will not help */
+    SETUP_EXIT_CONFIG = 78, /* bad configuration, or a state directory that is not for this
+                             * bbtd: a restart will not help */
 };
 
 struct setup {
@@ -23,6 +24,8 @@ struct setup {
     const char *socket;
     const char *log_level;
     bool check_only;
+    const char *restore; /* a backup to put in place, and exit; or NULL */
+    bool force;          /* with it: over a database that is there */
 };
 
 /* Reads the command line. Returns -1 to go on, or an exit code (help, version, usage). */

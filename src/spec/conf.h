@@ -60,6 +60,9 @@ struct conf {
         uint64_t stop_grace_us;
         enum conf_restart on_restart;
     } queue;
+    struct {
+        uint64_t jobs_us, ledger_us; /* after a job's end; 0 = for ever */
+    } retention;
     int log_level; /* as enum log_level: 0 error, 1 warn, 2 info, 3 debug */
     uint64_t worker_threads, blas_threads; /* 0 = one */
     struct key_items providers;            /* struct conf_provider */

@@ -285,7 +285,7 @@ static enum bbt_rc replace(struct store *from, const char *path, bool force,
     if (!fresh)
         return bbt_fail(err, BBT_NOMEM, "no memory for a path");
     if (!force && stat(path, &st) == 0 && st.st_size > 0)
-        rc = bbt_fail(err, BBT_CONFLICT,
+        rc = bbt_fail(err, BBT_INVALID,
             "%s exists: --force sets it aside (nothing is deleted)", path);
     else
         rc = copy_to_tmp(from, fresh, err);

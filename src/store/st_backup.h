@@ -20,7 +20,7 @@ BBT_NODISCARD enum bbt_rc store_backup(
  * (BBT_CONFLICT). The backup must be ours, sound and not newer than this program
  * (BBT_INVALID, BBT_CORRUPT). A database that is there stays as `*ret_kept`
  * (bbtd.db.before-TIME, freed by bbt_free(); NULL where there was none) with `force`, and
- * without it makes BBT_CONFLICT. After a failure the old one is in its place. */
+ * without it makes BBT_INVALID. After a failure the old one is in its place. */
 BBT_NODISCARD enum bbt_rc store_restore(const char *file, const char *state_dir, bool force,
     char **ret_kept, struct bbt_err *err);
 

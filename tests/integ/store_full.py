@@ -230,22 +230,11 @@ def idle_and_full(ctx):
         session.wait_until("ready again", lambda: get(s, "/readyz")[0] == 200, 10)
 
 
-def own_namespace():
-    """Starts this program again where mounts are private and end with it."""
-    if os.environ.get("BBT_MOUNTS"):
-        return
-    flags = ["-m"] if os.geteuid() == 0 else ["-rm"]
-    able = subprocess.run(["unshare", *flags, "true"], check=False, stderr=subprocess.DEVNULL)
-    os.environ["BBT_MOUNTS"] = "yes" if able.returncode == 0 else "no"
-    if able.returncode == 0:
-        os.execvp("unshare", ["unshare", *flags, sys.executable, *sys.argv])
-
-
 if __name__ == "__main__":
     if not tiny.have_torch():
         print("1..0 # SKIP no python3-torch to make a model")
         sys.exit(0)
-    own_namespace()
+    tap.own_namespace()
     with tempfile.TemporaryDirectory(prefix="bbt-integ-") as tmp:
         context = Context(tmp)
         code = tap.run(context)

@@ -126,7 +126,7 @@ static void test_restore_sets_aside(void **state)
     fails(store_restore(file, r->dir, true, &kept, &r->err), BBT_CONFLICT); /* it runs */
     assert_non_null(strstr(r->err.msg, "another bbtd"));
     room_close(r);
-    fails(store_restore(file, r->dir, false, &kept, &r->err), BBT_CONFLICT);
+    fails(store_restore(file, r->dir, false, &kept, &r->err), BBT_INVALID);
     assert_non_null(strstr(r->err.msg, "--force"));
     assert_true(contents_of(r, r->dir) == late);
     ok(store_restore(file, r->dir, true, &kept, &r->err));

@@ -61,12 +61,12 @@ enum bbt_rc jobfile_set(json_t *tree, const char *text, struct bbt_err *err)
             break;
         next = json_object_get(at, step);
         if (!next && json_object_set_new(at, step, json_object()) != 0)
-            return bbt_fail(err, BBT_NOMEM, "no memory for --set");
+            return bbt_fail(err, BBT_INVALID, "--set %s: the key is no UTF-8 text", text);
         at = json_object_get(at, step);
         p++;
     }
     if (json_object_set_new(at, step, read_value(end + 1)) != 0)
-        return bbt_fail(err, BBT_INVALID, "--set %s: the value is no UTF-8 text", text);
+        return bbt_fail(err, BBT_INVALID, "--set %s: this is no UTF-8 text", text);
     return BBT_OK;
 }
 

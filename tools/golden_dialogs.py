@@ -137,9 +137,36 @@ def vllm():
                                                 "add_special_tokens": False})
 
 
+def sglang():
+    score = {"model": "m", "items": [ids[1:] for ids in IDS], "label_token_ids": LABELS,
+             "apply_softmax": False, "item_first": False}
+    yield "sglang-score-req", post("/v1/score", dict(
+        score, query=[BOS, SLOT, SLOT, SLOT], embed_override_token_id=SLOT,
+        query_embed_overrides=PROMPT))
+    yield "sglang-score-manual-req", post("/v1/score", dict(score, query=[BOS]))
+    yield "sglang-score-ans", ok({
+        "scores": [[0.5, 0.25, 0.125], [0.0625, 0.0, 0.5]], "model": "m", "object": "scoring",
+        "usage": {"prompt_tokens": 24, "total_tokens": 24, "completion_tokens": 0}})
+    yield "sglang-generate-req", post("/generate", {
+        "input_embeds": [whole(ids) for ids in IDS],
+        "sampling_params": {"max_new_tokens": 1, "temperature": 0}, "return_logprob": True,
+        "logprob_start_len": -1, "top_logprobs_num": 0,
+        "token_ids_logprob": [LABELS, LABELS], "extra_key": salt()})
+    one = lambda r: {
+        "text": " bad", "output_ids": [30],
+        "meta_info": {"id": "x%d" % r, "finish_reason": {"type": "length", "length": 1},
+                      "prompt_tokens": len(IDS[r]) + 3, "completion_tokens": 1,
+                      "cached_tokens": 0,
+                      "output_token_logprobs": [[lp(r, 30), 30, None]],
+                      "output_token_ids_logprobs": [[[lp(r, t), t, None]
+                                                     for t in (1, 30, 9)]]}}
+    yield "sglang-generate-ans", ok([one(0), one(1)])
+    yield "sglang-generate-one-ans", ok(one(0))
+
+
 def main():
     folder = sys.argv[1]
-    for dialect in (vllm,):
+    for dialect in (vllm, sglang):
         for name, message in dialect():
             with open(os.path.join(folder, name + ".http"), "wb") as f:
                 f.write(message)

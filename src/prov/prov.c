@@ -12,8 +12,10 @@
 #define PARAMS_MAX (64u * 1024u)
 
 static const struct prov_adapter *const adapters[] = {
-    &kserve2_adapter, &vllm_adapter, &vllm_embeds_adapter};
-static const char *const names[] = {"kserve2", "vllm", "vllm-embeds", NULL};
+    &kserve2_adapter, &vllm_adapter, &vllm_embeds_adapter, &sglang_score_adapter,
+    &sglang_generate_adapter};
+static const char *const names[] = {
+    "kserve2", "vllm", "vllm-embeds", "sglang-score", "sglang-generate", NULL};
 
 const struct prov_adapter *prov_adapter_find(const char *name)
 {

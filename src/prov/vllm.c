@@ -4,8 +4,8 @@
 
 #include "base/alloc.h"
 #include "prov/base64.h"
-#include "prov/canary.h"
 #include "prov/dialog.h"
+#include "prov/startup.h"
 #include "prov/torchzip.h"
 #include "prov/whole.h"
 
@@ -14,8 +14,6 @@
 
 #define LABELS_MAX 128 /* MAX_LOGPROB_TOKEN_IDS */
 #define RESERVED "<prompt_embeds>" /* refused by the server in texts */
-
-enum step { STEP_HEALTH, STEP_MODELS, STEP_TOKENS, STEP_CANARY };
 
 /* ---- questions ---- */
 
@@ -248,71 +246,22 @@ static enum bbt_rc tokens_encode(const struct prov_model *m, const char *text,
 
 /* ---- start-up ---- */
 
-static enum bbt_rc probe_next(const struct prov_adapter *a, const struct prov_model *m,
-    unsigned step, struct prov_http *ret, struct bbt_err *err)
-{
-    switch (step) {
-    case STEP_HEALTH:
-        dialog_get("/health", ret);
-        return BBT_OK;
-    case STEP_MODELS:
-        dialog_get("/v1/models", ret);
-        return BBT_OK;
-    case STEP_TOKENS:
-        return tokens_encode(m, "a", ret, err);
-    default:
-        return canary_next(a, m, step - STEP_CANARY, ret, err);
-    }
-}
-
-static enum bbt_rc take_models(
-    struct prov_model *m, const struct prov_reply *r, struct bbt_err *err)
-{
-    static const char *const ours[] = {"model", "messages", "prompt", "prompt_embeds",
-        "max_tokens", "max_completion_tokens", "temperature", "logprobs", "top_logprobs",
-        "logprob_token_ids", "allowed_token_ids", "return_tokens_as_token_ids", "cache_salt",
-        "repetition_penalty", "presence_penalty", "frequency_penalty", "add_special_tokens",
-        "chat_template_kwargs", "n", "echo", "stream", "suffix", NULL};
-    enum bbt_rc rc = dialog_params(m, ours, err);
-
-    return rc == BBT_OK ? dialog_take_models(m, r, err) : rc;
-}
-
-static enum bbt_rc probe_take(const struct prov_adapter *a, struct prov_model *m,
-    unsigned step, const struct prov_reply *r, struct bbt_err *err)
-{
-    struct prov_tokens t = {0};
-    enum bbt_rc rc;
-
-    m->probed = false;
-    switch (step) {
-    case STEP_HEALTH: /* a gateway may not carry it */
-        return r->status == 200 || r->status == 404 || r->status == 405
-                   ? BBT_OK
-                   : dialog_refused(r, "health", err);
-    case STEP_MODELS:
-        return take_models(m, r, err);
-    case STEP_TOKENS:
-        rc = dialog_take_tokens(r, &t, err);
-        m->has_tokens = rc == BBT_OK;
-        m->probed = m->hidden == 0 && (rc == BBT_OK || rc == BBT_NOTFOUND);
-        prov_tokens_fini(&t);
-        return rc == BBT_NOTFOUND ? BBT_OK : rc;
-    default:
-        return canary_take(a, m, step - STEP_CANARY, r, err);
-    }
-}
+static const char *const ours[] = {"model", "messages", "prompt", "prompt_embeds",
+    "max_tokens", "max_completion_tokens", "temperature", "logprobs", "top_logprobs",
+    "logprob_token_ids", "allowed_token_ids", "return_tokens_as_token_ids", "cache_salt",
+    "repetition_penalty", "presence_penalty", "frequency_penalty", "add_special_tokens",
+    "chat_template_kwargs", "n", "echo", "stream", "suffix", NULL};
 
 static enum bbt_rc chat_probe_next(const struct prov_model *m, unsigned step,
     struct prov_http *ret, struct bbt_err *err)
 {
-    return probe_next(&vllm_adapter, m, step, ret, err);
+    return startup_next(&vllm_adapter, m, step, ret, err);
 }
 
 static enum bbt_rc chat_probe_take(struct prov_model *m, unsigned step,
     const struct prov_reply *r, struct bbt_err *err)
 {
-    enum bbt_rc rc = probe_take(&vllm_adapter, m, step, r, err);
+    enum bbt_rc rc = startup_take(&vllm_adapter, ours, m, step, r, err);
 
     m->batch_max = 1; /* one conversation per request */
     return rc;
@@ -321,13 +270,13 @@ static enum bbt_rc chat_probe_take(struct prov_model *m, unsigned step,
 static enum bbt_rc embeds_probe_next(const struct prov_model *m, unsigned step,
     struct prov_http *ret, struct bbt_err *err)
 {
-    return probe_next(&vllm_embeds_adapter, m, step, ret, err);
+    return startup_next(&vllm_embeds_adapter, m, step, ret, err);
 }
 
 static enum bbt_rc embeds_probe_take(struct prov_model *m, unsigned step,
     const struct prov_reply *r, struct bbt_err *err)
 {
-    return probe_take(&vllm_embeds_adapter, m, step, r, err);
+    return startup_take(&vllm_embeds_adapter, ours, m, step, r, err);
 }
 
 const struct prov_adapter vllm_adapter = {

@@ -1,0 +1,369 @@
+/* sglang.c -- SGLang's server: label scores of many examples under one prompt in one request,
+ * and generation from whole prompts as rows. */
+#include "prov/adapters.h"
+
+#include "base/alloc.h"
+#include "prov/dialog.h"
+#include "prov/startup.h"
+#include "prov/whole.h"
+
+#include <math.h>
+#include <string.h>
+
+static enum bbt_rc not_probed(const struct prov_model *m, struct bbt_err *err)
+{
+    return bbt_fail(err, BBT_INVALID, "model \"%s\" has not been probed", m->name);
+}
+
+/* ---- /v1/score: questions ---- */
+
+/* How many leading tokens go into the query, before the prompt: 1 where every example starts
+ * with the model's first token, else 0. */
+static enum bbt_rc score_lead(const struct prov_model *m, const struct prov_ask *ask,
+    size_t *ret, struct bbt_err *err)
+{
+    const struct prov_batch *b = ask->batch;
+    size_t with = 0;
+
+    for (size_t r = 0; m->bos_id >= 0 && r < b->rows; r++)
+        with += b->ids[r * b->cols] == m->bos_id;
+    if (with && with < b->rows)
+        return bbt_fail(err, BBT_INVALID,
+            "only some examples start with token %d, they need one query", (int)m->bos_id);
+    for (size_t r = 0; r < b->rows; r++) {
+        if (with && b->len[r] < 2)
+            return bbt_fail(err, BBT_INVALID, "example %zu has no text", r);
+        for (int32_t i = 0; ask->prompt && i < b->len[r]; i++)
+            if (b->ids[r * b->cols + (size_t)i] == m->slot_id)
+                return bbt_fail(err, BBT_INVALID,
+                    "example %zu contains token %d, which stands for prompt rows", r,
+                    (int)m->slot_id);
+    }
+    if (!with && !ask->prompt)
+        return bbt_fail(err, BBT_INVALID,
+            "this provider cannot be asked without a soft prompt and without a first token "
+            "(set bos_id)");
+    *ret = with > 0;
+    return BBT_OK;
+}
+
+static void put_query(struct pen *p, const struct prov_model *m, const struct prov_ask *ask,
+    size_t lead)
+{
+    const struct prov_batch *b = ask->batch;
+
+    pen_raw(p, ",\"query\":[");
+    if (lead)
+        pen_format(p, "%d", (int)m->bos_id);
+    for (size_t i = 0; ask->prompt && i < ask->prompt_rows; i++)
+        pen_format(p, i || lead ? ",%d" : "%d", (int)m->slot_id);
+    pen_raw(p, "],\"items\":[");
+    for (size_t r = 0; r < b->rows; r++) {
+        if (r)
+            pen_raw(p, ",");
+        pen_ids(p, b->ids + r * b->cols + lead, (size_t)b->len[r] - lead);
+    }
+    pen_raw(p, "]");
+}
+
+static enum bbt_rc score_encode(const struct prov_model *m, const struct prov_ask *ask,
+    struct prov_http *ret, struct bbt_err *err)
+{
+    static const struct dialog_need need = {
+        .label_ids = true, .prepend_only = true, .soft_prompt = true};
+    struct prov_http h;
+    struct pen p;
+    size_t lead = 0;
+    enum bbt_rc rc;
+
+    if (!m->probed)
+        return not_probed(m, err);
+    rc = dialog_check(m, ask, &need, err);
+    if (rc == BBT_OK && ask->prompt && m->slot_id < 0)
+        rc = bbt_fail(err, BBT_INVALID,
+            "this provider needs an unused token in the place of prompt rows (set slot_id)");
+    if (rc == BBT_OK)
+        rc = score_lead(m, ask, &lead, err);
+    if (rc != BBT_OK)
+        return rc;
+    p = dialog_begin(m, "/v1/score", &h);
+    pen_raw(&p, "{\"model\":");
+    pen_text(&p, m->name);
+    put_query(&p, m, ask, lead);
+    if (ask->prompt) {
+        pen_format(&p, ",\"embed_override_token_id\":%d,\"query_embed_overrides\":[",
+            (int)m->slot_id);
+        pen_rows(&p, ask->prompt, ask->prompt_rows, ask->hidden);
+        pen_raw(&p, "]");
+    }
+    pen_raw(&p, ",\"label_token_ids\":");
+    pen_ids(&p, ask->label_ids, ask->labels);
+    pen_raw(&p, ",\"apply_softmax\":false,\"item_first\":false");
+    pen_members(&p, m->params);
+    pen_raw(&p, "}");
+    return dialog_send(&p, &h, ask->id, ret, err);
+}
+
+/* ---- /v1/score: answers ---- */
+
+/* [[p, ...], ...]: probabilities under the whole vocabulary. 0 is underflow. */
+static enum bbt_rc take_scores(
+    const json_t *scores, struct prov_answer *a, struct bbt_err *err)
+{
+    if (json_array_size(scores) != a->rows)
+        return bbt_fail(err, BBT_CORRUPT, "response: %zu scores for %zu examples",
+            json_array_size(scores), a->rows);
+    for (size_t r = 0; r < a->rows; r++) {
+        const json_t *row = json_array_get(scores, r);
+
+        if (json_array_size(row) != a->labels)
+            return bbt_fail(err, BBT_CORRUPT, "response: %zu scores for %zu labels",
+                json_array_size(row), a->labels);
+        for (size_t c = 0; c < a->labels; c++) {
+            double v;
+
+            if (!dialog_number(json_array_get(row, c), &v) || v < 0 || v > 1.001)
+                return dialog_corrupt(err, "a score is not a probability");
+            dialog_put(a, r, c, v > 0 ? log(v) : DIALOG_FLOOR);
+        }
+    }
+    return BBT_OK;
+}
+
+static enum bbt_rc score_decode(const struct prov_model *m, const struct prov_ask *ask,
+    const struct prov_reply *r, struct prov_answer *ret, struct bbt_err *err)
+{
+    struct prov_answer a = {0};
+    json_t *root = NULL;
+    enum bbt_rc rc = dialog_open(r, &root, err);
+
+    (void)m;
+    if (rc == BBT_OK)
+        rc = dialog_answer(ask, &a, err);
+    if (rc == BBT_OK)
+        rc = take_scores(json_object_get(root, "scores"), &a, err);
+    if (rc == BBT_OK)
+        rc = dialog_finish(&a, NULL, err);
+    if (rc == BBT_OK)
+        dialog_usage(root, ask, &a);
+    json_decref(root);
+    if (rc != BBT_OK) {
+        prov_answer_fini(&a);
+        return rc;
+    }
+    *ret = a;
+    return BBT_OK;
+}
+
+/* ---- /generate ---- */
+
+static enum bbt_rc put_examples(struct pen *p, const struct prov_model *m,
+    const struct prov_ask *ask, struct bbt_err *err)
+{
+    enum bbt_rc rc = BBT_OK;
+
+    for (size_t r = 0; rc == BBT_OK && p->rc == BBT_OK && r < ask->batch->rows; r++) {
+        float *v;
+        size_t rows;
+
+        rc = whole_rows(m, ask, r, &v, &rows, err);
+        if (rc != BBT_OK)
+            break;
+        for (size_t i = 0; rc == BBT_OK && i < rows * m->hidden; i++)
+            if (!isfinite(v[i]))
+                rc = bbt_fail(err, BBT_INVALID,
+                    "example %zu has an embedding that is not finite", r);
+        pen_raw(p, r ? ",[" : "[");
+        if (rc == BBT_OK)
+            pen_rows(p, v, rows, m->hidden);
+        pen_raw(p, "]");
+        bbt_free(v);
+    }
+    return rc;
+}
+
+static enum bbt_rc generate_encode(const struct prov_model *m, const struct prov_ask *ask,
+    struct prov_http *ret, struct bbt_err *err)
+{
+    static const struct dialog_need need = {.label_ids = true, .soft_prompt = true};
+    char salt[DIALOG_SALT];
+    struct prov_http h;
+    struct pen p;
+    enum bbt_rc rc;
+
+    if (!m->probed)
+        return not_probed(m, err);
+    rc = dialog_check(m, ask, &need, err);
+    if (rc != BBT_OK)
+        return rc;
+    p = dialog_begin(m, "/generate", &h);
+    pen_raw(&p, "{\"input_embeds\":[");
+    rc = put_examples(&p, m, ask, err);
+    pen_raw(&p, "],\"sampling_params\":{\"max_new_tokens\":1,\"temperature\":0},"
+                "\"return_logprob\":true,\"logprob_start_len\":-1,\"top_logprobs_num\":0,"
+                "\"token_ids_logprob\":[");
+    for (size_t r = 0; r < ask->batch->rows; r++) {
+        if (r)
+            pen_raw(&p, ",");
+        pen_ids(&p, ask->label_ids, ask->labels);
+    }
+    pen_raw(&p, "]");
+    if (ask->prompt) {
+        dialog_salt(ask, salt);
+        pen_format(&p, ",\"extra_key\":\"%s\"", salt);
+    }
+    pen_members(&p, m->params);
+    pen_raw(&p, "}");
+    if (rc != BBT_OK) {
+        prov_http_fini(&h);
+        return rc;
+    }
+    return dialog_send(&p, &h, ask->id, ret, err);
+}
+
+/* output_token_ids_logprobs[0]: [[logprob, id, text], ...] in any order. */
+static enum bbt_rc take_generated(const struct prov_ask *ask, const json_t *meta, size_t r,
+    struct prov_answer *a, struct bbt_err *err)
+{
+    const json_t *list =
+        json_array_get(json_object_get(meta, "output_token_ids_logprobs"), 0);
+    json_t *v;
+    size_t i;
+
+    if (!json_is_array(list))
+        return bbt_fail(err, BBT_INVALID, "the server gives no log-probabilities");
+    json_array_foreach (list, i, v) {
+        const json_t *id = json_array_get(v, 1);
+        double lp;
+
+        for (size_t c = 0; json_is_integer(id) && c < ask->labels; c++) {
+            if (json_integer_value(id) != ask->label_ids[c])
+                continue;
+            if (!dialog_number(json_array_get(v, 0), &lp))
+                return dialog_corrupt(err, "a log-probability is not a finite number");
+            dialog_put(a, r, c, lp);
+        }
+    }
+    return BBT_OK;
+}
+
+static enum bbt_rc take_list(const json_t *root, const struct prov_ask *ask,
+    struct prov_answer *a, struct bbt_err *err)
+{
+    bool single = json_is_object(root);
+    size_t n = single ? 1 : json_array_size(root);
+    long long in = 0, out = 0;
+
+    if (n != a->rows)
+        return bbt_fail(
+            err, BBT_CORRUPT, "response: %zu answers for %zu examples", n, a->rows);
+    for (size_t r = 0; r < n; r++) {
+        const json_t *v = single ? root : json_array_get(root, r);
+        const json_t *meta = json_object_get(v, "meta_info");
+        long long row_in = json_get_int(meta, "prompt_tokens", -1);
+        long long row_out = json_get_int(meta, "completion_tokens", 0);
+        enum bbt_rc rc = take_generated(ask, meta, r, a, err);
+
+        if (rc != BBT_OK)
+            return rc;
+        in = in < 0 || row_in < 0 || row_in > INT32_MAX ? -1 : in + row_in;
+        out += row_out > 0 && row_out < INT32_MAX ? row_out : 0;
+    }
+    dialog_usage(NULL, ask, a);
+    if (in >= 0)
+        a->tokens_in = (uint64_t)in;
+    a->tokens_out = (uint64_t)out;
+    return BBT_OK;
+}
+
+static enum bbt_rc generate_decode(const struct prov_model *m, const struct prov_ask *ask,
+    const struct prov_reply *r, struct prov_answer *ret, struct bbt_err *err)
+{
+    struct prov_answer a = {0};
+    json_t *root = NULL;
+    enum bbt_rc rc = dialog_open(r, &root, err);
+
+    (void)m;
+    if (rc == BBT_OK)
+        rc = dialog_answer(ask, &a, err);
+    if (rc == BBT_OK)
+        rc = take_list(root, ask, &a, err);
+    if (rc == BBT_OK)
+        rc = dialog_finish(&a, NULL, err);
+    json_decref(root);
+    if (rc != BBT_OK) {
+        prov_answer_fini(&a);
+        return rc;
+    }
+    *ret = a;
+    return BBT_OK;
+}
+
+/* ---- both ---- */
+
+static enum bbt_rc tokens_encode(const struct prov_model *m, const char *text,
+    struct prov_http *ret, struct bbt_err *err)
+{
+    struct prov_http h;
+    struct pen p = dialog_begin(m, "/v1/tokenize", &h);
+
+    pen_raw(&p, "{\"model\":");
+    pen_text(&p, m->name);
+    pen_raw(&p, ",\"prompt\":");
+    pen_text(&p, text);
+    pen_raw(&p, ",\"add_special_tokens\":false}");
+    return dialog_send(&p, &h, NULL, ret, err);
+}
+
+/* "text" and "input_ids" would be taken in the place of the rows, without a word. */
+static const char *const ours[] = {"model", "query", "items", "label_token_ids",
+    "apply_softmax", "item_first", "embed_override_token_id", "query_embed_overrides",
+    "item_embed_overrides", "input_embeds", "text", "input_ids", "sampling_params",
+    "return_logprob", "logprob_start_len", "top_logprobs_num", "token_ids_logprob",
+    "extra_key", "stream", NULL};
+
+static enum bbt_rc score_probe_next(const struct prov_model *m, unsigned step,
+    struct prov_http *ret, struct bbt_err *err)
+{
+    return startup_next(&sglang_score_adapter, m, step, ret, err);
+}
+
+static enum bbt_rc score_probe_take(struct prov_model *m, unsigned step,
+    const struct prov_reply *r, struct bbt_err *err)
+{
+    return startup_take(&sglang_score_adapter, ours, m, step, r, err);
+}
+
+static enum bbt_rc generate_probe_next(const struct prov_model *m, unsigned step,
+    struct prov_http *ret, struct bbt_err *err)
+{
+    return startup_next(&sglang_generate_adapter, m, step, ret, err);
+}
+
+static enum bbt_rc generate_probe_take(struct prov_model *m, unsigned step,
+    const struct prov_reply *r, struct bbt_err *err)
+{
+    return startup_take(&sglang_generate_adapter, ours, m, step, r, err);
+}
+
+const struct prov_adapter sglang_score_adapter = {
+    .name = "sglang-score",
+    .soft_prompt = true,
+    .probe_next = score_probe_next,
+    .probe_take = score_probe_take,
+    .encode = score_encode,
+    .decode = score_decode,
+    .tokens_encode = tokens_encode,
+    .tokens_decode = dialog_take_tokens,
+};
+
+const struct prov_adapter sglang_generate_adapter = {
+    .name = "sglang-generate",
+    .soft_prompt = true,
+    .probe_next = generate_probe_next,
+    .probe_take = generate_probe_take,
+    .encode = generate_encode,
+    .decode = generate_decode,
+    .tokens_encode = tokens_encode,
+    .tokens_decode = dialog_take_tokens,
+};

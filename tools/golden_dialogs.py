@@ -164,9 +164,53 @@ def sglang():
     yield "sglang-generate-one-ans", ok(one(0))
 
 
+def openai():
+    yield "openai-req", post("/v1/completions", {
+        "model": "m", "prompt": TEXTS, "max_tokens": 1, "logprobs": 5, "temperature": 0,
+        "seed": 0})
+    yield "openai-chat-req", post("/v1/chat/completions", {
+        "model": "m", "messages": [{"role": "user", "content": TEXTS[0]}],
+        "max_completion_tokens": 1, "logprobs": True, "top_logprobs": 20, "temperature": 0,
+        "seed": 0})
+    tops = lambda r: sorted(zip([lp(r, t) for t in LABELS + [40, 31]], WORDS + [" a", "\n"]),
+                            reverse=True)
+    choice = lambda r: {
+        "text": " a", "index": r, "finish_reason": "length",
+        "logprobs": {"tokens": [" a"], "token_logprobs": [tops(r)[0][0]], "text_offset": [9],
+                     "top_logprobs": [{word: v for v, word in tops(r)}]}}
+    yield "openai-ans", ok({
+        "id": "cmpl-7", "object": "text_completion", "created": 1790000000, "model": "m",
+        "system_fingerprint": "fp_1", "choices": [choice(1), choice(0)],
+        "usage": {"prompt_tokens": 25, "completion_tokens": 2, "total_tokens": 27}})
+    entry = lambda v, word: {"token": word.strip(" "), "logprob": v,
+                             "bytes": list(word.strip(" ").encode())}
+    yield "openai-chat-ans", ok({
+        "id": "chatcmpl-7", "object": "chat.completion", "created": 1790000000, "model": "m",
+        "choices": [{"index": 0, "finish_reason": "length", "logprobs": {
+            "content": [dict(entry(*tops(0)[0]), top_logprobs=[entry(*t) for t in tops(0)])],
+            "refusal": None}, "message": {"role": "assistant", "content": "a"}}],
+        "usage": {"prompt_tokens": 17, "completion_tokens": 1, "total_tokens": 18,
+                  "prompt_tokens_details": {"cached_tokens": 0},
+                  "completion_tokens_details": {"reasoning_tokens": 0}}})
+
+
+def llamacpp():
+    yield "llamacpp-req", post("/completion", {
+        "prompt": TEXTS[0], "n_predict": 1, "temperature": -1, "n_probs": 1024,
+        "post_sampling_probs": False, "cache_prompt": False})
+    top = [{"id": t, "token": " x%d" % t, "bytes": [32, 120], "logprob": lp(0, t)}
+           for t in (40, 30, 9, 1)]
+    yield "llamacpp-ans", ok({
+        "content": " x40", "tokens": [], "id_slot": 0, "stop": True, "model": "m.gguf",
+        "tokens_predicted": 1, "tokens_evaluated": 16, "tokens_cached": 16,
+        "truncated": False, "stop_type": "limit", "timings": {"prompt_n": 16},
+        "completion_probabilities": [dict(top[0], top_logprobs=top)]})
+    yield "llamacpp-tokens-req", post("/tokenize", {"content": " good", "add_special": False})
+
+
 def main():
     folder = sys.argv[1]
-    for dialect in (vllm, sglang):
+    for dialect in (vllm, sglang, openai, llamacpp):
         for name, message in dialect():
             with open(os.path.join(folder, name + ".http"), "wb") as f:
                 f.write(message)

@@ -16,4 +16,10 @@ extern const struct prov_adapter vllm_adapter, vllm_embeds_adapter;
  * the whole batch. "sglang-generate": /generate of whole prompts as rows. */
 extern const struct prov_adapter sglang_score_adapter, sglang_generate_adapter;
 
+/* openai.c, text only. "openai": completions in batches; "openai-chat": one per request. */
+extern const struct prov_adapter openai_adapter, openai_chat_adapter;
+
+/* llamacpp.c, text only: the server's own /completion, one example per request. */
+extern const struct prov_adapter llamacpp_adapter;
+
 #endif

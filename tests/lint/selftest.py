@@ -108,7 +108,7 @@ cases = 0
 def expect(ok, what):
     global cases
     cases += 1
-    print(f"{'ok' if ok else 'not ok'} {cases} - {what}")
+    print(f"{'ok' if ok else 'not ok'} {cases} - {what.replace(chr(35), chr(39))}")
     if not ok:
         failures.append(what)
 

@@ -123,7 +123,8 @@ static json_t *sheet_of(const float *tuned, const float *manual, const float *fe
 {
     struct oracle o = oracle_of();
     struct task task = {.verb = &o.verb, .test = o.set, .train_plain = o.set};
-    struct rec_job job = {.id = 3, .name = "sheet", .usage = {.requests = 12, .active_us = 2500000}};
+    struct rec_job job = {.id = 3, .name = "sheet",
+        .usage = {.requests = 12, .active_us = 2500000}};
     struct rec_best best = {.gen = 4, .cand = REC_CAND_MEAN, .dev = 0.5, .dev_loss = NAN};
     struct score_input in = {.spec = &o.spec, .task = &task, .job = &job, .best = &best,
         .reason = "budget", .blas = "test", .server = "fake", .embed_std = NAN,

@@ -2,7 +2,8 @@
 
 /* Builds a task as a worker would; the folder is a world's. */
 static enum bbt_rc build(
-    struct place *p, const char *spec_text, size_t cols_fixed, struct task **ret, struct bbt_err *err)
+    struct place *p, const char *spec_text, size_t cols_fixed, struct task **ret,
+    struct bbt_err *err)
 {
     struct job_spec *spec = parse_spec(spec_text);
     char folder[128], *train = scene_data("train", 18), *test = scene_data("unseen", 9);

@@ -98,24 +98,30 @@ static void print_problems(
     }
 }
 
-/* Tokenizer folders are meant from the configuration's own folder. */
+static bool settle_path(const char *conf_path, char **path)
+{
+    char *full = *path ? file_beside(conf_path, *path) : NULL;
+
+    if (*path && !full)
+        return false;
+    bbt_free(*path);
+    *path = full;
+    return true;
+}
+
+/* Relative paths are meant from the configuration's own folder. */
 static enum bbt_rc settle_paths(struct conf *c, const char *path, struct bbt_err *err)
 {
     struct conf_provider *p = c->providers.item;
+    bool ok = settle_path(path, &c->state_dir) && settle_path(path, &c->unix_socket.path);
 
     for (size_t i = 0; i < c->providers.nr; i++) {
         struct conf_model *m = p[i].models.item;
 
-        for (size_t k = 0; k < p[i].models.nr; k++) {
-            char *full = file_beside(path, m[k].tokenizer);
-
-            if (!full)
-                return bbt_fail(err, BBT_NOMEM, "no memory for the configuration");
-            bbt_free(m[k].tokenizer);
-            m[k].tokenizer = full;
-        }
+        for (size_t k = 0; k < p[i].models.nr; k++)
+            ok = ok && settle_path(path, &m[k].tokenizer);
     }
-    return BBT_OK;
+    return ok ? BBT_OK : bbt_fail(err, BBT_NOMEM, "no memory for the configuration");
 }
 
 enum bbt_rc setup_conf(const char *path, struct conf **ret, struct bbt_err *err)

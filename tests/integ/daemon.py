@@ -70,6 +70,19 @@ def good_config(ctx):
 
 
 @case
+def relative_paths(ctx):
+    """relative paths of the configuration are meant from its own folder, from wherever it starts"""
+    with ctx.session() as s:
+        text = s.config.read_text().replace(str(s.socket), "bbtd.sock")
+        s.config.write_text(text.replace('"listen"', '"state_dir": "kept", "listen"'))
+        s.start("bbtd", [s.program("bbtd"), "--config", str(s.config)])
+        session.wait_until("answers", lambda: s.alive("bbtd", s.running["bbtd"])
+                           and s.ctl("version", check=False)[0] == 0)
+        true((s.folder / "kept/bbtd.db").exists(), "the state lies beside the configuration")
+        equal(s.stop("bbtd"), 0, "status")
+
+
+@case
 def second_daemon(ctx):
     """a second daemon on the same state directory exits 75 and harms nobody"""
     with ctx.session() as s:

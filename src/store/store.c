@@ -156,6 +156,18 @@ static enum bbt_rc migrate(struct store *s, const char *state_dir, struct bbt_er
     return rc == BBT_OK ? migrate_run(s, migrate_all, migrate_all_nr, err) : rc;
 }
 
+/* Where a sync failed before the last daemon died, the kernel may still show bytes of the WAL
+ * that the disk does not have and that no later sync will write. Recovery believes them, and a
+ * power cut would then take everything that was built on top. Moved into the file and synced
+ * there, they are durable. */
+static void settle_wal(struct store *s)
+{
+    struct bbt_err err;
+
+    if (db_exec(s, "PRAGMA wal_checkpoint(TRUNCATE)", &err) != BBT_OK)
+        db_undo(s);
+}
+
 static enum bbt_rc open_db(
     struct store *s, const char *state_dir, const char *path, struct bbt_err *err)
 {
@@ -188,6 +200,8 @@ static enum bbt_rc open_db(
         rc = db_exec(s, settings, err);
     if (rc == BBT_OK)
         rc = db_warm(s, err);
+    if (rc == BBT_OK)
+        settle_wal(s);
     if (rc == BBT_OK)
         rc = migrate(s, state_dir, err);
     BBT_KILLPOINT("store-open");

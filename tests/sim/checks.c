@@ -33,6 +33,7 @@ struct job {
 
 struct note {
     enum { NOTE_MARK, NOTE_UNMARK, NOTE_ANSWER, NOTE_TURN, NOTE_STATE } kind;
+    unsigned group; /* which failed commit */
     struct rec_mark key;
     uint64_t gen;
     unsigned popsize;
@@ -49,6 +50,9 @@ struct checks {
     size_t jobs;
     struct note *note;
     size_t notes, room;
+    struct note *maybe; /* of commits that failed: a crash may bring one of them back */
+    size_t maybes;
+    unsigned group;
     uint64_t hold_until, last_us, same, seen_steps;
 };
 
@@ -67,6 +71,7 @@ void checks_free(struct checks *c)
 {
     c->w->checks = NULL;
     bbt_free(c->note);
+    bbt_free(c->maybe);
     bbt_free(c);
 }
 
@@ -239,11 +244,89 @@ static void believe(struct checks *c, const struct note *n)
     }
 }
 
+static void drop_maybe(struct checks *c)
+{
+    bbt_free(c->maybe);
+    c->maybe = NULL;
+    c->maybes = 0;
+    c->group = 0;
+}
+
+/* A commit that failed was undone; but its bytes may be in the file, and only the next good
+ * commit is sure to write over them. Until then a crash may find it there, whole. */
 void checks_commit(struct checks *c, bool good)
 {
     for (size_t i = 0; good && i < c->notes; i++)
         believe(c, &c->note[i]);
+    if (good) {
+        drop_maybe(c);
+    } else if (c->notes) {
+        c->maybe = bbt_realloc(c->maybe, (c->maybes + c->notes) * sizeof *c->maybe);
+        assert(c->maybe);
+        memcpy(c->maybe + c->maybes, c->note, c->notes * sizeof *c->note);
+        for (size_t i = 0; i < c->notes; i++)
+            c->maybe[c->maybes++].group = c->group;
+        c->group++;
+    }
     c->notes = 0;
+}
+
+/* 1: the store shows the write, -1: it shows that it is not there, 0: no telling. */
+static int shown(struct checks *c, const struct note *n)
+{
+    const struct pair *p = pair_of(c, &n->key);
+    const struct job *j = job_of(c, n->key.job);
+    struct bbt_err err = {0};
+    struct rec_job row;
+
+    switch (n->kind) {
+    case NOTE_MARK:
+    case NOTE_UNMARK:
+        return p->mark == (n->kind == NOTE_MARK)        ? 0
+            : sql_key(c->w->store, "mark", &n->key) == (n->kind == NOTE_MARK) ? 1
+                                                        : -1;
+    case NOTE_ANSWER:
+        return sql_key(c->w->store, "answer", &n->key) ? 1 : -1;
+    case NOTE_TURN:
+        return sql_number(c->w->store,
+                   n->closes ? "SELECT count(*) FROM gen WHERE job = ? AND loss IS NOT NULL"
+                             : "SELECT count(*) FROM gen WHERE job = ?",
+                   j->id) > (int64_t)n->gen
+            ? 1
+            : -1;
+    case NOTE_STATE:
+        if (j->state == n->to || store_job_get(c->w->store, j->id, &row, NULL, &err) != BBT_OK)
+            return 0;
+        return row.state == n->to ? 1 : -1;
+    }
+    return 0;
+}
+
+/* The failed commit that explains most of what the store shows, and nothing that it does not:
+ * it is there, whole. */
+static void settle_maybe(struct checks *c)
+{
+    unsigned best = 0, best_seen = 0;
+
+    for (unsigned g = 0; g < c->group; g++) {
+        unsigned seen = 0;
+        bool whole = true;
+
+        for (size_t i = 0; i < c->maybes; i++) {
+            int sign = c->maybe[i].group == g ? shown(c, &c->maybe[i]) : 0;
+
+            seen += sign > 0;
+            whole = whole && sign >= 0;
+        }
+        if (whole && seen > best_seen) {
+            best_seen = seen;
+            best = g;
+        }
+    }
+    for (size_t i = 0; i < c->maybes && best_seen; i++)
+        if (c->maybe[i].group == best)
+            believe(c, &c->maybe[i]);
+    drop_maybe(c);
 }
 
 /* ---- the wire ---- */
@@ -357,7 +440,7 @@ static void check_counters(struct checks *c, const struct job *j)
         int64_t a = sql_number(c->w->store, same[i].counter, j->id),
                 b = sql_number(c->w->store, same[i].rows, j->id);
 
-        if (a != b)
+        if (a != b && a >= 0 && b >= 0)
             world_fail(c->w, "counters: job %lld says %s %lld, the rows say %lld",
                 (long long)j->id, same[i].name, (long long)a, (long long)b);
     }
@@ -367,9 +450,13 @@ static void check_job(struct checks *c, const struct job *j)
 {
     struct bbt_err err = {0};
     struct rec_job row;
-    int64_t answers = 0, gens;
+    int64_t answers = 0, rows, gens;
 
-    if (store_job_get(c->w->store, j->id, &row, NULL, &err) != BBT_OK) {
+    enum bbt_rc rc = store_job_get(c->w->store, j->id, &row, NULL, &err);
+
+    if (rc == BBT_IO)
+        return; /* the disk is ill: look again later */
+    if (rc != BBT_OK) {
         world_fail(c->w, "acknowledged: job %lld is not there: %s", (long long)j->id, err.msg);
         return;
     }
@@ -378,16 +465,17 @@ static void check_job(struct checks *c, const struct job *j)
             (long long)j->id, rec_state_name(row.state), rec_state_name(j->state));
     gens = sql_number(
         c->w->store, "SELECT count(*) FROM gen WHERE job = ? AND loss IS NOT NULL", j->id);
-    if ((uint64_t)gens != j->gens)
+    if (gens >= 0 && (uint64_t)gens != j->gens)
         world_fail(c->w, "acknowledged: job %lld has %lld generations, %llu were closed",
             (long long)j->id, (long long)gens, (unsigned long long)j->gens);
     for (size_t i = 0; i < PAIRS; i++)
         answers += c->pair[i].answer && (int64_t)(c->pair[i].key >> 48) == j->id;
-    if (answers != sql_number(c->w->store, "SELECT count(*) FROM answer WHERE job = ?", j->id))
-        world_fail(c->w, "acknowledged: the ledger of job %lld lost or found an answer",
-            (long long)j->id);
+    rows = sql_number(c->w->store, "SELECT count(*) FROM answer WHERE job = ?", j->id);
+    if (answers != rows && rows >= 0)
+        world_fail(c->w, "acknowledged: the ledger of job %lld has %lld answers, told were %lld",
+            (long long)j->id, (long long)rows, (long long)answers);
     if (j->state == REC_COMPLETED &&
-        sql_number(c->w->store, "SELECT count(*) FROM result WHERE job = ?", j->id) != 1)
+        sql_number(c->w->store, "SELECT count(*) FROM result WHERE job = ?", j->id) == 0)
         world_fail(c->w, "acknowledged: job %lld has no result", (long long)j->id);
     check_counters(c, j);
 }
@@ -398,15 +486,28 @@ void checks_store(struct checks *c)
         check_job(c, &c->job[i]);
 }
 
-/* What a crash left marked may be asked, and paid, once more; nothing else may. */
-void checks_crash(struct checks *c)
+/* What is marked may be asked, and paid, once more; nothing else may. */
+static void allow_marked(struct checks *c)
 {
-    c->notes = 0;
-    c->hold_until = 0; /* the next daemon has not heard of it */
     for (size_t i = 0; i < PAIRS; i++)
         if (c->pair[i].mark && !c->pair[i].answer) {
             c->pair[i].allowed = c->pair[i].came;
             c->allowed++;
         }
+}
+
+void checks_stop(struct checks *c, bool hard)
+{
+    c->hold_until = 0; /* the next daemon has not heard of it */
+    if (hard)
+        allow_marked(c);
+}
+
+void checks_crash(struct checks *c)
+{
+    c->notes = 0;
+    c->hold_until = 0;
+    settle_maybe(c);
+    allow_marked(c);
     checks_store(c);
 }

@@ -42,8 +42,10 @@ void checks_commit(struct checks *c, bool good);
 void checks_sent(struct checks *c, const struct port_http *x, size_t in_flight);
 void checks_reply(struct checks *c, const char *id, bool good, long wait_s);
 
-/* After every step; after a crash (the store is open again); at the end. */
+/* After every step; after a stop; after a crash (the store is open again); at the end. A hard
+ * stop drops what an ill disk does not take: then the marks allow as much as after a crash. */
 void checks_step(struct checks *c);
+void checks_stop(struct checks *c, bool hard);
 void checks_crash(struct checks *c);
 void checks_store(struct checks *c);
 

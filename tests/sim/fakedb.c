@@ -105,6 +105,8 @@ static bool mutant(enum world_mutant m)
 enum bbt_rc port_db_next(struct port_db *db, unsigned states, const int64_t *live,
     size_t nlive, struct rec_job *ret, struct bbt_err *err)
 {
+    if (mutant(MUTANT_OVERRULE))
+        states |= 1u << REC_PAUSED;
     return store_job_next(st(db), states, live, nlive, ret, err);
 }
 
@@ -175,8 +177,11 @@ enum bbt_rc port_db_best(
 enum bbt_rc port_db_turn(
     struct port_db *db, const struct rec_turn *t, struct bbt_err *err)
 {
-    enum bbt_rc rc = store_turn(st(db), t, err);
+    enum bbt_rc rc;
 
+    if (mutant(MUTANT_LOSE_TURN) && t->closed && world_draw(world_now(), 10) == 0)
+        return BBT_OK;
+    rc = store_turn(st(db), t, err);
     if (rc == BBT_OK && watch())
         checks_turn(watch(), t);
     return rc;
@@ -204,7 +209,11 @@ enum bbt_rc port_db_answer_put(
 enum bbt_rc port_db_answers(struct port_db *db, int64_t job, enum rec_phase phase,
     uint64_t gen, struct rec_answer **ret, size_t *ret_n, struct bbt_err *err)
 {
-    return store_ledger_load(st(db), job, phase, gen, ret, ret_n, err);
+    enum bbt_rc rc = store_ledger_load(st(db), job, phase, gen, ret, ret_n, err);
+
+    if (rc == BBT_OK && *ret_n && mutant(MUTANT_LOSE_KNOWN))
+        bbt_free((*ret)[--*ret_n].logit);
+    return rc;
 }
 
 enum bbt_rc port_db_mark_put(
@@ -250,8 +259,7 @@ enum bbt_rc port_db_usage(
 enum bbt_rc port_db_result(struct port_db *db, const struct rec_result *r,
     const char *reason, const char *detail, struct bbt_err *err)
 {
-    struct store_move m = {r->job,
-        mutant(MUTANT_OVERRULE) ? 63u : 1u << REC_RUNNING, REC_COMPLETED, reason, detail,
+    struct store_move m = {r->job, 1u << REC_RUNNING, REC_COMPLETED, reason, detail,
         port_wall_us()};
     enum bbt_rc rc;
 

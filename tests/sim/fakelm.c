@@ -164,7 +164,7 @@ static float score(const struct view *v, const double *ids, size_t len, size_t t
         h = h * 1000003u + (uint64_t)ids[i];
     s += 0.4 * (rng_uniform(v->m->seed, STREAM_TASTE, h | (uint64_t)1 << 63) - 0.5);
     if (v->m->flaw.noisy)
-        s += 0.001 * (double)v->m->asked;
+        s += 0.001 * (double)(v->m->asked * (token % 4));
     return (float)(s + v->m->flaw.drift * (double)v->m->asked);
 }
 

@@ -109,6 +109,13 @@ char *scene_data(const char *part, size_t rows)
     return (char *)buf_take(&b, NULL);
 }
 
+static bool is_ill(enum bbt_rc rc, const char *what, const struct bbt_err *err)
+{
+    if (rc != BBT_OK && rc != BBT_IO)
+        die(what, err);
+    return rc == BBT_IO;
+}
+
 static void put_blob(struct world *w, const char *bytes, char *hex)
 {
     struct bbt_err err = {0};
@@ -117,8 +124,7 @@ static void put_blob(struct world *w, const char *bytes, char *hex)
     if (digest_sha256(bytes, strlen(bytes), d) != BBT_OK)
         abort();
     digest_hex(d, hex);
-    if (store_blob_put(w->store, hex, bytes, strlen(bytes), &err) != BBT_OK)
-        die("blob", &err);
+    (void)is_ill(store_blob_put(w->store, hex, bytes, strlen(bytes), &err), "blob", &err);
 }
 
 static const char *or_else(const char *s, const char *fallback)
@@ -170,15 +176,24 @@ char *scene_spec(struct world *w, const struct scene_job *j)
 int64_t scene_submit(struct world *w, const struct scene_job *j)
 {
     struct rec_job job = {.priority = j->priority, .created_us = port_wall_us()};
-    char *spec = scene_spec(w, j);
     struct bbt_err err = {0};
     int64_t id = 0;
+    char *spec;
     bool existed;
+    enum bbt_rc rc = store_begin(w->store, &err); /* its data and the job, or neither */
 
+    if (is_ill(rc, "submit", &err))
+        return 0;
+    spec = scene_spec(w, j);
     (void)snprintf(job.name, sizeof job.name, "%s", or_else(j->name, "job"));
-    if (store_job_add(w->store, &job, spec, NULL, &id, &existed, &err) != BBT_OK)
-        die("submit", &err);
+    rc = store_job_add(w->store, &job, spec, j->name, &id, &existed, &err);
     bbt_free(spec);
+    if (is_ill(rc, "submit", &err)) {
+        store_rollback(w->store);
+        return 0;
+    }
+    if (is_ill(store_commit(w->store, &err), "submit", &err))
+        return 0;
     if (w->checks)
         checks_submit(w->checks, id);
     if (w->engine)
@@ -199,12 +214,12 @@ bool scene_move(struct world *w, int64_t job, enum rec_state to)
 
     if (rc == BBT_CONFLICT)
         return false;
-    if (rc != BBT_OK)
-        die("move", &err);
     if (w->checks) {
         checks_state(w->checks, job, to, "user");
-        checks_commit(w->checks, true);
+        checks_commit(w->checks, rc == BBT_OK);
     }
+    if (is_ill(rc, "move", &err))
+        return false;
     if (w->engine && to == REC_QUEUED)
         engine_poke(w->engine);
     else if (w->engine)
@@ -212,12 +227,17 @@ bool scene_move(struct world *w, int64_t job, enum rec_state to)
     return true;
 }
 
-void scene_job_row(struct world *w, int64_t job, struct rec_job *ret)
+bool scene_job_try(struct world *w, int64_t job, struct rec_job *ret)
 {
     struct bbt_err err = {0};
 
-    if (store_job_get(w->store, job, ret, NULL, &err) != BBT_OK)
-        die("job", &err);
+    return !is_ill(store_job_get(w->store, job, ret, NULL, &err), "job", &err);
+}
+
+void scene_job_row(struct world *w, int64_t job, struct rec_job *ret)
+{
+    if (!scene_job_try(w, job, ret))
+        abort(); /* asked for in good weather only */
 }
 
 bool scene_result(struct world *w, int64_t job, struct rec_result *ret)

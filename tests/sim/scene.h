@@ -39,15 +39,18 @@ char *scene_spec(struct world *w, const struct scene_job *j);
 /* One of the data files as bytes, NUL-terminated; freed by bbt_free(). */
 char *scene_data(const char *part, size_t rows);
 
-/* Stores the job, durable on return, and tells the engine where there is one. */
+/* Stores the job, durable on return, and tells the engine where there is one. 0 where the disk
+ * refuses; submitting the same name once more is then fine. */
 int64_t scene_submit(struct world *w, const struct scene_job *j);
 
 /* What bbtctl's pause, resume and cancel do, durable on return: true where it changed
- * something. */
+ * something, false where it did not or the disk refuses. */
 bool scene_move(struct world *w, int64_t job, enum rec_state to);
 
 /* The job's row as it is in the store now. */
 void scene_job_row(struct world *w, int64_t job, struct rec_job *ret);
+/* The same; false where the disk does not let it be read. */
+bool scene_job_try(struct world *w, int64_t job, struct rec_job *ret);
 
 /* The tuned prompt, or false; freed by rec_result_fini(). */
 bool scene_result(struct world *w, int64_t job, struct rec_result *ret);

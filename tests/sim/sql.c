@@ -9,8 +9,10 @@ int64_t sql_number(struct store *s, const char *sql, int64_t param)
 {
     sqlite3_stmt *st = NULL;
     int64_t v = -1;
+    int rc;
 
-    if (sqlite3_prepare_v2(s->db, sql, -1, &st, NULL) != SQLITE_OK) {
+    rc = sqlite3_prepare_v2(s->db, sql, -1, &st, NULL);
+    if (rc == SQLITE_ERROR) {
         (void)fprintf(stderr, "%s: %s\n", sql, sqlite3_errmsg(s->db));
         abort();
     }
@@ -19,4 +21,15 @@ int64_t sql_number(struct store *s, const char *sql, int64_t param)
         v = sqlite3_column_int64(st, 0);
     (void)sqlite3_finalize(st);
     return v;
+}
+
+bool sql_key(struct store *s, const char *table, const struct rec_mark *key)
+{
+    char sql[200];
+
+    (void)snprintf(sql, sizeof sql,
+        "SELECT count(*) FROM %s WHERE job = ? AND phase = %d AND gen = %llu AND cand = %u "
+        "AND batch = %u",
+        table, (int)key->phase, (unsigned long long)key->gen, key->cand, key->batch);
+    return sql_number(s, sql, key->job) > 0;
 }

@@ -6,6 +6,8 @@
 #include "num/blas.h"
 #include "num/rng.h"
 #include "scene.h"
+#include "simdisk.h"
+#include "simvfs.h"
 #include "store/store.h"
 
 #include <assert.h>
@@ -168,16 +170,22 @@ void world_open(struct world *w, const struct world_opts *opts)
     struct bbt_err err = {0};
 
     *w = (struct world){
-        .seed = opts->seed, .mutant = opts->mutant, .now_us = 1000000};
+        .seed = opts->seed, .mutant = opts->mutant, .now_us = 1000000, .disk = opts->disk};
     the = w;
     blas_threads(1);
     turnq_init(&w->q);
     w->db_tail = &w->db_head;
-    fakelm_init(&w->lm, opts->seed);
+    fakelm_init(&w->lm, opts->lm_seed ? opts->lm_seed : opts->seed);
+    w->lm.flaw.noisy = opts->mutant == MUTANT_NOISY_MODEL;
     w->lm.binary = !opts->json;
     w->lm.labels = !opts->vocab;
     w->lm.prompt_rank = opts->prompt_rank ? (int)opts->prompt_rank : 2;
     scene_open(w, opts);
+    if (w->disk) {
+        simvfs_install();
+        simdisk_wipe();
+        simvfs_seed(opts->seed);
+    }
     if (store_open(w->dir, STORE_NETWORK_OK, &w->store, &err) != BBT_OK) {
         (void)fprintf(stderr, "store: %s\n", err.msg);
         abort();
@@ -188,6 +196,8 @@ void world_close(struct world *w)
 {
     assert(!w->engine);
     store_close(w->store);
+    if (w->disk)
+        simvfs_remove();
     scene_close(w);
     fakelm_fini(&w->lm);
     bbt_free(w->ev);
@@ -231,6 +241,8 @@ void world_stop(struct world *w, bool hard)
     engine_free(w->engine);
     w->engine = NULL;
     w->alarm = NULL;
+    if (w->checks)
+        checks_stop(w->checks, hard);
     world_event_drop(w, WORLD_ALARM, NULL);
 }
 
@@ -271,6 +283,10 @@ void world_crash(struct world *w)
     w->db_tail = &w->db_head;
     w->db_busy = false;
     turnq_init(&w->q);
+    if (w->disk && world_draw(w, 2))
+        simdisk_kill();
+    else if (w->disk)
+        simdisk_power_cut(w->seed + w->draws);
     store_close(w->store);
     if (store_open(w->dir, STORE_NETWORK_OK, &w->store, &err) != BBT_OK) {
         world_fail(w, "reopen: %s", err.msg);
@@ -320,7 +336,7 @@ static void happen(struct world *w, const struct world_event *e)
     case WORLD_WORK:
         c->run(c, NULL);
         c->done = true;
-        if (w->mutant != MUTANT_DROP_WAKE || world_draw(w, 40))
+        if (w->mutant != MUTANT_DROP_WAKE || world_draw(w, 6))
             op_wake(c->wake);
         return;
     case WORLD_ARRIVE:
@@ -367,6 +383,10 @@ bool world_step(struct world *w)
         w->now_us -= 500000;
     w->steps++;
     happen(w, &e);
+    if (w->disk && simdisk_is_dead()) {
+        world_crash(w);
+        return true;
+    }
     if (world_chance(w, w->faults.burst))
         for (int i = 0; i < 10000; i++)
             wake_all(w);

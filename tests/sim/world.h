@@ -55,23 +55,12 @@ enum world_net {
     NET_KINDS
 };
 
-/* Planted faults of the world itself; each has a checker that must see it. */
+/* Planted faults of the world itself; each has a checker that must see it (list: mutants). */
 enum world_mutant {
     MUTANT_NONE,
-    MUTANT_LOSE_ANSWER,   /* an answer is acknowledged and not kept */
-    MUTANT_FORGET_MARK,   /* a mark is acknowledged and not kept */
-    MUTANT_HIDE_WAIT,     /* Retry-After does not reach the engine */
-    MUTANT_ASK_TWICE,     /* the network asks the server again behind the engine's back */
-    MUTANT_CROSS_ANSWERS, /* an answer for another prompt, without its id */
-    MUTANT_STALE_RESUME,  /* the store gives back an older checkpoint */
-    MUTANT_CROWD,         /* one more request at once than is allowed */
-    MUTANT_LOSE_COMMIT,   /* a commit is acknowledged and undone */
-    MUTANT_OVERRULE,      /* a change of state goes through whatever the state is */
-    MUTANT_DOUBLE_COUNT,  /* counters grow twice */
-    MUTANT_DROP_WAKE,     /* one finished call is never told */
-    MUTANT_BACK_CLOCK,    /* the clock jumps back */
-    MUTANT_LOSE_RESULT,   /* a completed job's prompt has another last bit */
-    MUTANT_WRONG_STOP,    /* a job ends in a pause that nothing explains */
+#define MUTANT(name_, checker_, what_) MUTANT_##name_,
+#include "mutants"
+#undef MUTANT
     MUTANT_NR
 };
 
@@ -87,6 +76,7 @@ struct world {
     uint64_t seed, draws, jitters;
     enum world_mutant mutant;
     struct world_faults faults;
+    double weather[NET_KINDS]; /* chances that there ever were, for who explains a pause */
     const enum world_net *script; /* fate of the next requests, before chance decides */
     size_t script_n;
 
@@ -115,11 +105,13 @@ struct world {
     struct checks *checks; /* NULL: nobody looks */
     void (*user)(struct world *w, void *what);
     unsigned crashes, io_errors;
+    bool disk; /* the store lives on simdisk, which can lose power */
     char failure[400]; /* first finding: "checker: what"; empty = none */
 };
 
 struct world_opts {
     uint64_t seed;
+    uint64_t lm_seed;     /* 0 = seed */
     unsigned concurrency; /* 0 = 3 */
     unsigned max_running; /* 0 = 4 */
     unsigned batch;       /* rows per request; 0 = 4 */
@@ -129,6 +121,7 @@ struct world_opts {
     bool vocab;             /* it answers with the whole vocabulary */
     unsigned prompt_rank;   /* 0 = 2 */
     enum world_mutant mutant;
+    bool disk; /* SQLite on a disk in memory that can fail */
 };
 
 /* A world with a store, a server and a configuration, without an engine. One at a time. */
@@ -143,7 +136,8 @@ void world_stop(struct world *w, bool hard);
  * its way. */
 void world_crash(struct world *w);
 
-/* One event; false where nothing is left to happen. */
+/* One event; false where nothing is left to happen. Where the machine lost its power in it
+ * (simdisk_die), the engine is gone afterwards (world_crash). */
 bool world_step(struct world *w);
 /* Lets the engine's queue run empty, without any event. */
 void world_turn(struct world *w);

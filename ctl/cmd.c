@@ -18,6 +18,7 @@ const struct opt cmd_common[] = {
     {"timeout", 0, "DUR", "give up after 90s, 5m, 2h ..."},
     {"yes", 'y', NULL, "no questions"},
     {"help", 'h', NULL, "this page"},
+    {"version", 0, NULL, "version of bbtctl alone"},
     {NULL, 0, NULL, NULL},
 };
 

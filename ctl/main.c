@@ -79,46 +79,74 @@ static int apply(struct ctl *c, const struct cmd *k, const struct opt_args *a)
     return CTL_OK;
 }
 
-/* The first words of the command line that are no options name the command. */
-static int find(int argc, char **argv, const struct cmd **ret, int *ret_words,
-    struct opt_args *a, struct ctl *c)
+/* Does the next argument belong to this one? Only the common options may stand in front of
+ * the command. */
+static bool takes_next(const char *arg)
 {
-    char *word[2];
+    for (const struct opt *o = cmd_common; o->name; o++)
+        if (o->arg &&
+            ((arg[1] == '-' && strcmp(arg + 2, o->name) == 0) ||
+                (o->letter && arg[1] == o->letter && !arg[2])))
+            return true;
+    return false;
+}
+
+/* The first words that are no options; at most two. */
+static int first_words(int argc, char **argv, char *word[2])
+{
     int words = 0;
-    const char *near = NULL;
-    struct bbt_err err = {0};
 
     for (int i = 1; i < argc && words < 2; i++) {
-        const char *s = argv[i];
-
-        if (s[0] != '-' || !s[1])
+        if (argv[i][0] != '-' || !argv[i][1])
             word[words++] = argv[i];
-        else if (strcmp(s, "--socket") == 0 || strcmp(s, "--columns") == 0 ||
-            strcmp(s, "--timeout") == 0 || strcmp(s, "--output") == 0 || strcmp(s, "-o") == 0)
-            i++; /* its value is no word */
+        else
+            i += takes_next(argv[i]);
+    }
+    return words;
+}
+
+/* *ret stays NULL for help. *ret_words: how many of the arguments name the command. */
+static int find(const struct ctl *c, int argc, char **argv, const struct cmd **ret,
+    int *ret_words)
+{
+    static char status[] = "status";
+    const char *near = NULL;
+    char *word[2];
+    int words = first_words(argc, argv, word);
+    bool two;
+
+    if (words > 0 && strcmp(word[0], "help") == 0) {
+        *ret_words = 1;
+        return CTL_OK;
     }
     if (words == 0) {
-        static char status[] = "status";
-
-        word[words++] = status;
+        word[0] = status;
         *ret = cmd_find(1, word, ret_words, &near);
         *ret_words = 0;
-    } else if (strcmp(word[0], "help") == 0) {
-        *ret = NULL;
-        *ret_words = 1;
-    } else {
-        *ret = cmd_find(words, word, ret_words, &near);
-        if (!*ret)
-            return ctl_fail(c, CTL_USAGE, "no command \"%s%s%s\"%s%s%s; see: bbtctl help",
-                word[0], near && words > 1 && strchr(near, ' ') ? " " : "",
-                near && words > 1 && strchr(near, ' ') ? word[1] : "",
-                near ? " (did you mean " : "", near ? near : "", near ? "?)" : "");
+        return CTL_OK;
     }
-    if (opt_parse(argc - 1, argv + 1, cmd_common, *ret ? (*ret)->opts : NULL, a, &err) !=
-        BBT_OK)
-        return ctl_fail(c, CTL_USAGE, "%s; see: bbtctl help%s%s", err.msg, *ret ? " " : "",
+    *ret = cmd_find(words, word, ret_words, &near);
+    if (*ret)
+        return CTL_OK;
+    two = near && words > 1 && strchr(near, ' ');
+    return ctl_fail(c, CTL_USAGE, "no command \"%s%s%s\"%s%s%s; see: bbtctl help", word[0],
+        two ? " " : "", two ? word[1] : "", near ? " (did you mean " : "", near ? near : "",
+        near ? "?)" : "");
+}
+
+/* Finds the command and reads its options. */
+static int prepare(const struct ctl *c, int argc, char **argv, const struct cmd **ret,
+    int *ret_words, struct opt_args *a)
+{
+    struct bbt_err err = {0};
+    int code = find(c, argc, argv, ret, ret_words);
+
+    if (code == CTL_OK &&
+        opt_parse(argc - 1, argv + 1, cmd_common, *ret ? (*ret)->opts : NULL, a, &err) !=
+            BBT_OK)
+        code = ctl_fail(c, CTL_USAGE, "%s; see: bbtctl help%s%s", err.msg, *ret ? " " : "",
             *ret ? (*ret)->name : "");
-    return CTL_OK;
+    return code;
 }
 
 static int run(struct ctl *c, const struct cmd *k, int words, struct opt_args *a)
@@ -130,6 +158,10 @@ static int run(struct ctl *c, const struct cmd *k, int words, struct opt_args *a
     a->pos_n -= (size_t)words;
     if (code != CTL_OK)
         return code;
+    if (opt_has(a, "version")) {
+        (void)printf("bbtctl %s\n", BBT_VERSION);
+        return CTL_OK;
+    }
     if (!k)
         return cmd_help(c, (int)a->pos_n, (char *const *)(void *)a->pos);
     if (opt_has(a, "help")) {
@@ -170,7 +202,7 @@ int main(int argc, char **argv)
     else if (call_init(&err) != BBT_OK)
         code = ctl_fail_err(&c, &err);
     else
-        code = find(argc, argv, &k, &words, &a, &c);
+        code = prepare(&c, argc, argv, &k, &words, &a);
     if (code == CTL_OK)
         code = run(&c, k, words, &a);
     if (fflush(stdout) != 0 && code == CTL_OK)

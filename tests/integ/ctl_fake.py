@@ -5,6 +5,7 @@ import contextlib
 import http.server
 import json
 import os
+import pty
 import signal
 import socket
 import socketserver
@@ -128,6 +129,20 @@ class Fake:
         return subprocess.Popen([BBTCTL, *map(str, args)], env=self.env(), text=True,
                                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                 stderr=subprocess.PIPE)
+
+    def on_terminal(self, *args, types=b"", env=None):
+        """(exit status, everything that the terminal showed)"""
+        master, slave = pty.openpty()
+        p = subprocess.Popen([BBTCTL, *map(str, args)], stdin=slave, stdout=slave, stderr=slave,
+                             env=env or self.env(TERM="xterm"))
+        os.close(slave)
+        os.write(master, types)
+        said = b""
+        with contextlib.suppress(OSError):  # EIO: the other end is closed
+            while True:
+                said += os.read(master, 65536)
+        os.close(master)
+        return p.wait(30), said.decode()
 
     def count(self, method, path):
         return sum(s[0] == method and s[1] == path for s in self.seen)
@@ -397,6 +412,33 @@ def cancel_asks(ctx):
         equal(f.ctl("cancel", 2)[0], 5, "conflict")
         status, out, _ = f.ctl("cancel", "1,3", "--yes", "--json")
         equal([j["id"] for j in json.loads(out)["items"]], [1, 3], out)
+
+
+@case
+def cancel_asks_people(ctx):
+    """on a terminal cancel of several jobs shows them and asks; only y goes on"""
+    with ctx.fake() as f:
+        f.jobs = [job(n, "running", "working") for n in (1, 2)]
+        for n in (1, 2):
+            f.answers["POST", f"/v1/jobs/{n}:cancel"] = 200, job(n, "cancelled", changed=True)
+        for types, code, posts in ((b"n\n", 2, 0), (b"\n", 2, 0), (b"y\n", 0, 2)):
+            f.seen.clear()
+            status, said = f.on_terminal("cancel", "1,2", types=types)
+            equal(status, code, said)
+            true("job-1" in said and "[y/N]" in said, said)
+            equal(sum(s[0] == "POST" for s in f.seen), posts, f"sent after {types}")
+
+
+@case
+def colours(ctx):
+    """colours only on a terminal, and not with NO_COLOR, --no-color or TERM=dumb"""
+    with ctx.fake() as f:
+        f.jobs = [job(1)]
+        true("\x1b[1m" in f.on_terminal("list")[1], "on a terminal")
+        for args, env in (([], {"NO_COLOR": "1"}), (["--no-color"], {}), ([], {"TERM": "dumb"})):
+            said = f.on_terminal("list", *args, env=f.env(**{"TERM": "xterm", **env}))[1]
+            true("\x1b" not in said and "job-1" in said, said)
+        true("\x1b" not in f.ctl("list")[1], "in a pipe")
 
 
 @case

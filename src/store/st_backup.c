@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/killpoint.h"
 #include "store/db.h"
 #include "store/migrate.h"
 #include "store/store.h"
@@ -120,6 +121,7 @@ static enum bbt_rc copy_to_tmp(
             err);
     if (rc == BBT_OK)
         rc = copy_pages(to, from, err);
+    BBT_KILLPOINT("backup-copied");
     if (rc == BBT_OK)
         rc = db_exec(to, "PRAGMA journal_mode = DELETE", err);
     if (rc == BBT_OK)
@@ -131,12 +133,16 @@ static enum bbt_rc copy_to_tmp(
 /* Gives the finished copy its name, which must be free. */
 static enum bbt_rc name_it(const char *tmp, const char *file, struct bbt_err *err)
 {
-    int code = renameat2(AT_FDCWD, tmp, AT_FDCWD, file, RENAME_NOREPLACE);
+    int code;
+
+    BBT_KILLPOINT("backup-name");
+    code = renameat2(AT_FDCWD, tmp, AT_FDCWD, file, RENAME_NOREPLACE);
 
     if (code != 0 && errno == EINVAL && access(file, F_OK) != 0) /* not every file system */
         code = rename(tmp, file);
     if (code != 0)
         return fail_file(err, "create", file);
+    BBT_KILLPOINT("backup-named");
     return sync_folder_of(file, err);
 }
 

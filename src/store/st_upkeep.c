@@ -1,5 +1,6 @@
 #include "store/st_upkeep.h"
 
+#include "base/killpoint.h"
 #include "store/db.h"
 
 /* The job that ended first, before `before_us`, and still has what `probe` looks for. */
@@ -89,6 +90,7 @@ enum bbt_rc store_retain(
         else if (rc == BBT_OK)
             rc = sweep_blobs(s, err);
     }
+    BBT_KILLPOINT("retain");
     rc = db_leave(s, rc, err);
     if (rc == BBT_OK)
         *ret_more = id != 0;
@@ -123,6 +125,7 @@ enum bbt_rc store_vacuum(struct store *s, uint64_t pages, uint64_t *ret_freed,
         rc = ask(s, "PRAGMA page_size", &size, err);
     if (rc == BBT_OK)
         rc = ask(s, unused, &before, err);
+    BBT_KILLPOINT("vacuum");
     for (uint64_t i = 0; rc == BBT_OK && i < pages && (int64_t)i < before; i++) {
         db_start(&q, s, "PRAGMA incremental_vacuum(1)");
         rc = db_done(&q, err);

@@ -2,14 +2,15 @@
 """points.py DAEMON [POINT ...] -- dies once at every named point, and nobody can tell.
 
 The points are read from the source, so a new one is run without being listed, and one that
-the story below does not reach fails. Per point: the daemon dies at its first pass (and once
-more at a later pass drawn from the seed), is started again, and finishes. Then
+the story below does not reach fails. Per point: the daemon dies at its first pass, is started
+again, and finishes; and once more at a later pass drawn from the seed, on a database that the
+first version of the schema made. Then
 
-  - what was acknowledged before the death (submit, pause, resume, cancel, priority, result)
-    is still so;
+  - what was acknowledged before the death (submit, pause, resume, cancel, result) is still so;
   - the prompts, the ledger and the counters are those of the run that nobody disturbed;
   - the providers were asked again only what had a mark at the moment of death, those rows say
-    so, and every distinct answer that they gave is in the ledger once.
+    so, and every distinct answer that they gave is in the ledger once;
+  - `server check` has no finding, and a backup that was acknowledged is whole.
 """
 import concurrent.futures
 import http.client
@@ -44,10 +45,12 @@ def points():
 class Story:
     """What a user does, over one death."""
 
-    def __init__(self, program, folder, point=None):
-        self.point, self.deaths = point, 0
+    def __init__(self, program, folder, point=None, old=False):
+        self.point, self.old, self.deaths = point, old, 0
         self.fakes = {n: rig.fakelm.Fake(Path(folder) / f"{n}.sock") for n in ("one", "two")}
         self.rig = rig.Rig(program, folder, self.fakes)
+        if old:
+            self.rig.old_database()
         self.files = rig.data()
         self.ids, self.stands = {}, {}  # job -> what was acknowledged last
         self.marked, self.before = {}, {}
@@ -167,8 +170,25 @@ class Story:
         self.move("refused", "resume", None)
         self.finish("main")
         self.finish("refused")
-        if self.point and self.point.endswith(":1") and not self.deaths:
+        self.look_after()
+        if self.point and not self.old and not self.deaths:
             self.chase()
+
+    def look_after(self):
+        """The house-keeping that the API offers."""
+        file = self.rig.folder / "backup.db"
+        status, got = self.ask("POST", "/v1/server:backup", {"file": str(file)})
+        expect(status in (200, 409), f"backup: {status} {got}")
+        expect(self.rig.integrity(file) and self.rig.query(
+            "SELECT count(*) FROM answer", path=file)[0][0] > 0, "the backup is not whole")
+        status, got = self.ask("POST", "/v1/server:vacuum", {})
+        expect(status == 200 or self.old, f"vacuum: {status} {got}")
+        status, got = self.ask("POST", "/v1/server:check", {})
+        expect(status == 200 and got["ok"], f"check: {status} {got}")
+        if self.old:
+            kept = list((self.rig.state / "backups").glob("bbtd-v1-*.db"))
+            expect(len(kept) > 0 and all(map(self.rig.integrity, kept)),
+                   f"backups before the migration: {kept}")
 
     def chase(self):
         """Points that need a lucky moment: a pause between a mark and its request."""
@@ -236,10 +256,10 @@ class Story:
             expect(len(own) == len(self.own(name, answered)), f"{name}: rows and answers")
 
 
-def run(program, folder, point, calm=None):
+def run(program, folder, point, calm=None, old=False):
     """None, or what was wrong; "unreached" where the point was not passed so often."""
     folder.mkdir()
-    story = Story(program, folder, point)
+    story = Story(program, folder, point, old)
     try:
         story.tell()
         story.read()
@@ -260,7 +280,8 @@ def run(program, folder, point, calm=None):
 def main(program, names):
     seed = int(os.environ.get("BBT_SEED", random.randrange(1 << 30)))
     draw, all_points = random.Random(seed), points()
-    later = {p: round(2 * 30 ** draw.random()) for p in all_points}
+    later = {p: 1 if p.startswith("backup") else 2 if p.startswith("migrate") else
+             round(2 * 30 ** draw.random()) for p in all_points}
     todo = [p for p in all_points if not names or p in names]
     print(f"# seed {seed}\n1..{len(todo)}", flush=True)
     with tempfile.TemporaryDirectory(prefix="bbt-crash-") as tmp:
@@ -274,7 +295,7 @@ def main(program, names):
             if first:
                 return point, first
             n = later[point]
-            second = run(program, Path(tmp) / f"{point}-later", f"{point}:{n}", calm)
+            second = run(program, Path(tmp) / f"{point}-later", f"{point}:{n}", calm, True)
             return point, None if second == "unreached" else second and f"pass {n}: {second}"
 
         bad = 0

@@ -163,10 +163,18 @@ class Rig:
             c.close()
         return r.status, json.loads(raw) if raw[:1] in (b"{", b"[") else raw
 
+    def old_database(self):
+        """An empty database as the first version of the schema made it."""
+        self.state.mkdir(mode=0o700)
+        db = sqlite3.connect(self.state / "bbtd.db")
+        db.executescript((ROOT / "schema/001_first.sql").read_text()
+                         + "PRAGMA application_id = 0x62627464; PRAGMA user_version = 1;")
+        db.close()
+
     # ---- the books: the database as the dead daemon left it ----
 
-    def query(self, sql, *args):
-        path = self.state / "bbtd.db"
+    def query(self, sql, *args, path=None):
+        path = path or self.state / "bbtd.db"
         if not path.exists():
             return []
         db = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
@@ -192,5 +200,5 @@ class Rig:
     def states(self):
         return dict(self.query("SELECT id, state FROM job"))
 
-    def integrity(self):
-        return self.query("PRAGMA integrity_check") in ([("ok",)], [])
+    def integrity(self, path=None):
+        return self.query("PRAGMA integrity_check", path=path) in ([("ok",)], [])

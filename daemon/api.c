@@ -92,7 +92,19 @@ struct api *api_new(struct web_req *r, void *daemon, size_t size)
     }
     a->d = daemon;
     a->r = r;
+    a->next = a->d->stories;
+    a->at = &a->d->stories;
+    if (a->next)
+        a->next->at = &a->next;
+    a->d->stories = a;
     return a;
+}
+
+void api_drop_all(struct daemon *d)
+{
+    for (struct api *a = d->stories; a; a = a->next)
+        if (a->drop)
+            a->drop(a);
 }
 
 void api_free(struct api *a)
@@ -101,6 +113,9 @@ void api_free(struct api *a)
         a->free(a);
     if (a->op.q)
         op_fini(&a->op);
+    *a->at = a->next;
+    if (a->next)
+        a->next->at = a->at;
     json_decref(a->json);
     bbt_free(a);
 }

@@ -29,7 +29,12 @@ struct api {
     /* Loop thread, after the call came back with BBT_OK, before the answer; or NULL. */
     void (*then)(struct api *a);
     void (*free)(struct api *a); /* frees more than the base; or NULL */
+    void (*drop)(struct api *a); /* asks a long story to end soon; or NULL */
+    struct api *next, **at;      /* among the daemon's stories */
 };
+
+/* Asks every story under way to end soon; each still answers. */
+void api_drop_all(struct daemon *d);
 
 /* Allocates `size` >= sizeof(struct api) zeroed bytes for a request; NULL: it has been
  * answered (no memory). */

@@ -71,7 +71,7 @@ void api_jobs_get(struct web_req *r, void *arg)
         l->f.name = l->name;
     }
     l->f.after = api_number(r, "cursor", 0, 0, INT64_MAX);
-    l->f.limit = (size_t)api_number(r, "limit", 1000, 1, 10000);
+    l->f.limit = (size_t)api_number(r, "limit", 200, 1, 1000);
     l->f.newest_first = web_query(r, "newest") != NULL;
     api_db(&l->a, run_list);
 }
@@ -178,10 +178,12 @@ static void move_then(struct api *a)
 
     BBT_KILLPOINT("move-kept");
     if (j->changed) {
-        if (j->to == REC_QUEUED)
+        if (j->to == REC_QUEUED) {
+            engine_release(a->d->engine);
             engine_poke(a->d->engine);
-        else
+        } else {
             engine_halt(a->d->engine, a->id);
+        }
         port_changed(a->id);
     }
     a->json = api_view_job(a->d, &j->job);

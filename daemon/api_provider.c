@@ -68,6 +68,7 @@ struct test_api {
     struct api a;
     struct endpoint *ep;
     size_t at; /* model under test */
+    bool last; /* no model after this one */
     struct probe probe;
     json_t *models;
 };
@@ -78,6 +79,14 @@ static void test_free(struct api *a)
 
     probe_fini(&t->probe);
     json_decref(t->models);
+}
+
+static void test_end_soon(struct api *a)
+{
+    struct test_api *t = bbt_container(a, struct test_api, a);
+
+    t->last = true;
+    probe_drop(&t->probe);
 }
 
 static void next_model(struct test_api *t);
@@ -108,7 +117,7 @@ static void next_model(struct test_api *t)
 {
     struct endpoint_model *m;
 
-    if (t->at == t->ep->models_nr) {
+    if (t->at == t->ep->models_nr || t->last) {
         t->a.json = json_pack("{s:s, s:s, s:s, s:O}", "apiVersion", "v1", "kind",
             "ProviderTest", "name", t->ep->conf->name, "models", t->models);
         api_json(&t->a);
@@ -133,7 +142,9 @@ void api_provider_test(struct web_req *r, void *arg)
 
     if (!t)
         return;
+    engine_release(t->a.d->engine);
     t->a.free = test_free;
+    t->a.drop = test_end_soon;
     t->ep = e;
     t->models = json_array();
     op_init(&t->a.op, loop_turnq(t->a.d->loop), test_step);

@@ -233,6 +233,11 @@ static void predict_free(struct api *a)
     json_decref(s->body);
 }
 
+static void predict_end_soon(struct api *a)
+{
+    predict_drop(&bbt_container(a, struct predict_api, a)->p);
+}
+
 static json_t *prediction(const struct predict *p, size_t i)
 {
     json_t *probs = json_object();
@@ -318,5 +323,6 @@ void api_job_predict(struct web_req *r, void *arg)
     s->p.n = n;
     op_init(&s->a.op, loop_turnq(s->a.d->loop), predict_done);
     s->p.wake = &s->a.op;
+    s->a.drop = predict_end_soon;
     predict_start(&s->p, s->a.d->engine);
 }

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct api;
 struct events;
 struct http_client;
 struct lane;
@@ -36,6 +37,7 @@ struct daemon {
     struct web *web;
     struct events *events;
     struct upkeep *upkeep;
+    struct api *stories; /* API requests under way */
     int64_t started_us; /* wall clock */
     bool draining;      /* SIGTERM has come: nothing new is taken */
 };

@@ -62,6 +62,8 @@ static void stop(struct run *r)
         web_quiesce(r->d.web, &r->op);
         timer_start(&r->grace, r->d.conf->queue.stop_grace_us);
     }
+    if (hard)
+        api_drop_all(&r->d);
     engine_stop(r->d.engine, &r->op, hard);
 }
 
@@ -90,7 +92,7 @@ static void run_step(struct op *op)
         reload(r);
     }
     if (r->d.draining && engine_idle(r->d.engine) && lane_pending(r->d.lane) == 0 &&
-        (web_busy(r->d.web) == 0 || r->asked > 1))
+        !r->d.stories && (web_busy(r->d.web) == 0 || r->asked > 1))
         loop_stop(r->d.loop);
 }
 

@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/killpoint.h"
 #include "base/log.h"
+#include "prov/verdict.h"
 
 #include <assert.h>
 #include <string.h>
@@ -65,9 +66,14 @@ static void run_next(struct port_call *c, struct port_db *db)
     unsigned states = 1u << REC_QUEUED | 1u << REC_RUNNING;
     enum rec_state was;
 
+    /* what is running already, in the eyes of its owner, goes on before anything starts */
     c->rc = e->hold ? hold_all(db, &c->err) : BBT_OK;
     if (c->rc == BBT_OK)
-        c->rc = port_db_next(db, states, e->ids, e->ids_nr, &e->found, &c->err);
+        c->rc = port_db_next(
+            db, 1u << REC_RUNNING, e->ids, e->ids_nr, &e->found, &c->err);
+    if (c->rc == BBT_NOTFOUND)
+        c->rc = port_db_next(
+            db, 1u << REC_QUEUED, e->ids, e->ids_nr, &e->found, &c->err);
     if (c->rc != BBT_OK)
         return;
     was = e->found.state;
@@ -262,6 +268,17 @@ void engine_poke(struct engine *e)
 {
     e->look = true;
     op_wake(&e->admit);
+}
+
+void engine_release(struct engine *e)
+{
+    uint64_t now = port_now_us();
+
+    for (size_t i = 0; i < e->ep_nr; i++)
+        if (e->ep[i].lane.hold_until > now + VERDICT_HINT_MAX_US) {
+            sched_release(&e->ep[i].lane);
+            op_wake(&e->ep[i].kick);
+        }
 }
 
 void engine_halt(struct engine *e, int64_t job)

@@ -27,6 +27,10 @@ void engine_start(struct engine *e);
 /* A job may have become runnable. */
 void engine_poke(struct engine *e);
 
+/* Somebody wants to try again: ends holds that are longer than what is sat out by itself (a
+ * server that asked for hours paused its jobs; their resume is a person's decision). */
+void engine_release(struct engine *e);
+
 /* Sends nothing more for this job and lets go of it; its row is the caller's business. Fine
  * for a job that is not running. */
 void engine_halt(struct engine *e, int64_t job);

@@ -269,6 +269,18 @@ static enum bbt_rc split_rows(const struct task_input *in, const struct task *t,
     return rc;
 }
 
+/* A test set cut to so many examples per class; the caller frees *ret. */
+static enum bbt_rc pick_test(const struct task_input *in, const struct task *t,
+    struct picked *test, const char *const *names, uint32_t **ret, struct bbt_err *err)
+{
+    struct split_source from = split_of(t, test->src, names);
+    enum bbt_rc rc = split_pick(
+        &from, (size_t)in->spec->test.shots, NULL, 0, ret, &test->n, err);
+
+    test->row = *ret;
+    return rc;
+}
+
 static enum bbt_rc build_sets(const struct task_input *in, struct task *t,
     struct source src[3], const char *const *names, struct bbt_err *err)
 {
@@ -278,7 +290,10 @@ static enum bbt_rc build_sets(const struct task_input *in, struct task *t,
     struct picked train = {&src[0], sp.train, sp.n_train, fixed};
     struct picked dev = {src[1].d ? &src[1] : &src[0], sp.dev, sp.n_dev, fixed};
     struct picked test = {&src[2], NULL, src[2].d ? src[2].d->n : 0, fixed};
+    uint32_t *few = NULL;
 
+    if (rc == BBT_OK && in->spec->test.shots && src[2].d)
+        rc = pick_test(in, t, &test, names, &few, err);
     if (rc == BBT_OK)
         rc = render_rows(t, &train, true, &t->train, err);
     if (rc == BBT_OK)
@@ -289,6 +304,7 @@ static enum bbt_rc build_sets(const struct task_input *in, struct task *t,
         rc = render_rows(t, &test, true, &t->test, err);
     if (rc == BBT_OK && test.n > 0)
         rc = render_rows(t, &test, false, &t->test_plain, err);
+    bbt_free(few);
     split_fini(&sp);
     return rc;
 }

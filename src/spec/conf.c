@@ -37,9 +37,6 @@ static const char *const levels[] = {"error", "warn", "info", "debug", NULL};
 #define OF conf_model
 static const struct key model_keys[] = {
     MUST("name", KEY_NAME, name, 1, 63, "as the server calls it, and the job file"),
-    ROW("embedding", KEY_NAME, embedding, 1, 63, NULL,
-        "model that gives rows of the input embedding; absent: NAME-embedding if it is "
-        "there"),
     ROW("version", KEY_NAME, version, 1, 31, NULL, "absent: the server's choice"),
     MUST("tokenizer", KEY_NAME, tokenizer, 1, 4096,
         "folder with the model's vocabulary, relative to this file"),
@@ -55,7 +52,6 @@ static const struct key model_keys[] = {
     TENSOR(prompt_embedding, NULL, "the same"),
     TENSOR(mask_pos, NULL, "the same"),
     TENSOR(label_ids, NULL, "the same"),
-    TENSOR(token_type_ids, NULL, "absent: not sent"),
     TENSOR(logits, NULL, "the same, of the output"),
     ROW("parameters", KEY_MAP, parameters, 0, 64, NULL,
         "sent with every request; numbers and truth values keep their type"),

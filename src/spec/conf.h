@@ -19,7 +19,6 @@ enum conf_restart { CONF_RESUME, CONF_HOLD };
 
 struct conf_model {
     char *name;          /* as the job file says it, and the provider */
-    char *embedding;     /* model that gives embedding rows; NULL = none asked for */
     char *version;       /* NULL = the server's choice */
     char *tokenizer;     /* folder with the vocabulary */
     uint64_t hidden;     /* 0 = from the server's metadata */
@@ -29,7 +28,6 @@ struct conf_model {
     struct { /* tensor names; NULL = as the server declares */
         char *input_ids, *attention_mask, *prompt_embedding, *mask_pos, *label_ids,
             *logits;
-        char *token_type_ids; /* NULL = not sent */
     } tensors;
     struct key_pairs parameters; /* sent with every request; values as text */
 };

@@ -26,7 +26,6 @@ static const char full[] =
     "    retry: {base: 10ms, cap: 1m, give_up_after: 0s}\n"
     "    models:\n"
     "      - name: m\n"
-    "        embedding: e\n"
     "        version: '3'\n"
     "        tokenizer: tok\n"
     "        hidden: 128\n"
@@ -35,7 +34,7 @@ static const char full[] =
     "        binary: 'off'\n"
     "        tensors: {input_ids: i1, attention_mask: i2, prompt_embedding: i3, "
     "mask_pos: i4,\n"
-    "          label_ids: i5, token_type_ids: i6, logits: o1}\n"
+    "          label_ids: i5, logits: o1}\n"
     "        parameters: {zeta: 1, flag: true, text: yes}\n"
     "      - {name: n, tokenizer: tok}\n"
     "  - {name: b, url: 'https://x', models: [{name: m, tokenizer: t}]}\n";
@@ -98,7 +97,6 @@ static void defaults(void **state)
     assert_non_null(m);
     assert_null(conf_model(p, "other"));
     assert_string_equal(m->tokenizer, "models/bbt-mini");
-    assert_null(m->embedding);
     assert_null(m->version);
     assert_int_equal(m->hidden, 0);
     assert_int_equal(m->batch, 32);
@@ -137,7 +135,6 @@ static void every_value_lands(void **state)
     assert_int_equal(p->retry.cap_us, 60000000);
     assert_int_equal(p->retry.give_up_us, 0);
     assert_int_equal(p->models.nr, 2);
-    assert_string_equal(m->embedding, "e");
     assert_string_equal(m->version, "3");
     assert_int_equal(m->hidden, 128);
     assert_int_equal(m->batch, 16);
@@ -148,7 +145,6 @@ static void every_value_lands(void **state)
     assert_string_equal(m->tensors.prompt_embedding, "i3");
     assert_string_equal(m->tensors.mask_pos, "i4");
     assert_string_equal(m->tensors.label_ids, "i5");
-    assert_string_equal(m->tensors.token_type_ids, "i6");
     assert_string_equal(m->tensors.logits, "o1");
     assert_int_equal(m->parameters.nr, 3);
     assert_string_equal(m->parameters.item[0].value, "1");

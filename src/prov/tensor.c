@@ -159,7 +159,7 @@ double tensor_get(const uint8_t *at, enum prov_type t)
         return fp16_value((uint16_t)bits);
     case PROV_BF16:
         half <<= 16;
-        /* fall through */
+        __attribute__((fallthrough));
     case PROV_FP32:
         memcpy(&single, &half, sizeof single);
         return (double)single;

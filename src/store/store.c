@@ -176,6 +176,7 @@ static enum bbt_rc open_db(
         "PRAGMA foreign_keys = ON;"
         "PRAGMA trusted_schema = OFF;"
         "PRAGMA cell_size_check = ON;"
+        "PRAGMA secure_delete = OFF;"            /* on, old states are overwritten twice */
         "PRAGMA cache_size = -4096;"             /* KiB: the daemon stays small */
         "PRAGMA journal_size_limit = 67108864;"; /* a long reader lets the WAL grow */
     enum bbt_rc rc;

@@ -16,6 +16,7 @@
 struct played {
     int64_t id; /* 0 = not in the store yet */
     unsigned spec;
+    int priority;
     char name[16];
     bool cancelled;
 };
@@ -27,6 +28,7 @@ struct play {
     struct played job[JOBS];
     size_t jobs;
     bool calm;
+    unsigned cancels;
     double crash; /* chance per step */
     unsigned nerves; /* a user's action about every so many milliseconds */
     bool disk_trouble;
@@ -162,7 +164,7 @@ static void submit(struct play *p, struct played *j)
 
     spec_of(j->spec, &spec);
     spec.name = j->name;
-    spec.priority = (int)world_draw(&p->w, 200) - 100;
+    spec.priority = j->priority;
     j->id = scene_submit(&p->w, &spec);
     if (j->id)
         checks_batches(p->w.checks, j->id, 2);
@@ -172,6 +174,7 @@ static void submit(struct play *p, struct played *j)
 static void cancel(struct play *p, struct played *j)
 {
     j->cancelled = true;
+    p->cancels++; /* one: a patient user would cancel whatever hangs */
     (void)scene_move(&p->w, j->id, REC_CANCELLED);
 }
 
@@ -183,7 +186,7 @@ static void act(struct play *p, struct played *j)
         submit(p, j);
     else if (what < 7 && !p->calm)
         (void)scene_move(&p->w, j->id, REC_PAUSED);
-    else if (what < 8 && !p->calm && world_draw(&p->w, 6) == 0)
+    else if (what < 8 && !p->calm && !p->cancels && world_draw(&p->w, 6) == 0)
         cancel(p, j);
     else
         (void)scene_move(&p->w, j->id, REC_QUEUED);
@@ -309,6 +312,7 @@ static void open_play(struct play *p, uint64_t seed, enum world_mutant mutant)
     p->jobs = 2 + world_draw(w, JOBS - 1);
     for (size_t i = 0; i < p->jobs; i++) {
         p->job[i].spec = (unsigned)world_draw(w, PLAY_SPECS);
+        p->job[i].priority = (int)world_draw(w, 200) - 100;
         (void)snprintf(p->job[i].name, sizeof p->job[i].name, "job-%zu", i);
     }
     submit(p, &p->job[0]);

@@ -194,8 +194,10 @@ int64_t scene_submit(struct world *w, const struct scene_job *j)
     }
     if (is_ill(store_commit(w->store, &err), "submit", &err))
         return 0;
-    if (w->checks)
+    if (w->checks) {
         checks_submit(w->checks, id);
+        checks_commit(w->checks, true);
+    }
     if (w->engine)
         engine_poke(w->engine);
     return id;

@@ -235,8 +235,11 @@ void world_stop(struct world *w, bool hard)
     w->idle_seen = false;
     engine_stop(w->engine, &w->idle, hard);
     world_turn(w);
-    if (!world_until(w, engine_is_idle, NULL, 100000))
+    if (!world_until(w, engine_is_idle, NULL, 100000)) {
         world_fail(w, "ends: the engine does not stop");
+        world_crash(w);
+        return;
+    }
     op_fini(&w->idle);
     engine_free(w->engine);
     w->engine = NULL;

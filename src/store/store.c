@@ -157,15 +157,43 @@ static enum bbt_rc migrate(struct store *s, const char *state_dir, struct bbt_er
 }
 
 /* Where a sync failed before the last daemon died, the kernel may still show bytes of the WAL
- * that the disk does not have and that no later sync will write. Recovery believes them, and a
- * power cut would then take everything that was built on top. Moved into the file and synced
- * there, they are durable. */
-static void settle_wal(struct store *s)
+ * that the disk does not have and that no later sync would write. Recovery believes them, and
+ * a power cut would then take everything that was built on top. Written again as they read,
+ * in their place (a full disk does not mind), they are durable. */
+static int rewrite_wal(sqlite3_file *f)
 {
-    struct bbt_err err;
+    const sqlite3_io_methods *io = f->pMethods;
+    enum { CHUNK = 64 * 1024 };
+    sqlite3_int64 size = 0;
+    char *bytes = bbt_alloc(CHUNK);
+    int code = bytes ? io->xFileSize(f, &size) : SQLITE_NOMEM;
 
-    if (db_exec(s, "PRAGMA wal_checkpoint(TRUNCATE)", &err) != BBT_OK)
-        db_undo(s);
+    for (sqlite3_int64 at = 0; code == SQLITE_OK && at < size; at += CHUNK) {
+        int len = size - at < CHUNK ? (int)(size - at) : CHUNK;
+
+        code = io->xRead(f, bytes, len, at);
+        if (code == SQLITE_OK)
+            code = io->xWrite(f, bytes, len, at);
+    }
+    if (code == SQLITE_OK && size > 0)
+        code = io->xSync(f, SQLITE_SYNC_NORMAL);
+    bbt_free(bytes);
+    return code;
+}
+
+static enum bbt_rc settle_wal(struct store *s, struct bbt_err *err)
+{
+    sqlite3_file *wal = NULL;
+    enum bbt_rc rc = db_begin(s, err); /* nobody else may write meanwhile */
+    int code;
+
+    if (rc != BBT_OK)
+        return rc;
+    code = sqlite3_file_control(s->db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &wal);
+    if (code == SQLITE_OK && wal && wal->pMethods)
+        code = rewrite_wal(wal);
+    db_undo(s);
+    return code == SQLITE_OK ? BBT_OK : db_fail(s, code, err);
 }
 
 static enum bbt_rc open_db(
@@ -202,7 +230,7 @@ static enum bbt_rc open_db(
     if (rc == BBT_OK)
         rc = db_warm(s, err);
     if (rc == BBT_OK)
-        settle_wal(s);
+        rc = settle_wal(s, err);
     if (rc == BBT_OK)
         rc = migrate(s, state_dir, err);
     BBT_KILLPOINT("store-open");

@@ -273,10 +273,13 @@ static enum bbt_rc set_aside(const char *path, char **ret_kept, struct bbt_err *
         bbt_free(from);
         bbt_free(to);
     }
-    if (rename(path, kept) != 0) {
+    /* A second name first: a death now must not leave a folder without a database, in which
+     * the next start would make an empty one. Not every file system has links. */
+    if (link(path, kept) != 0 && rename(path, kept) != 0) {
         bbt_free(kept);
         return fail_file(err, "move", path);
     }
+    BBT_KILLPOINT("restore-aside");
     *ret_kept = kept;
     return BBT_OK;
 }
@@ -297,11 +300,13 @@ static enum bbt_rc replace(struct store *from, const char *path, bool force,
         rc = copy_to_tmp(from, fresh, err);
     if (rc == BBT_OK)
         rc = set_aside(path, ret_kept, err);
+    BBT_KILLPOINT("restore-rename");
     if (rc == BBT_OK && rename(fresh, path) != 0) {
         rc = fail_file(err, "create", path);
         if (*ret_kept)
             (void)rename(*ret_kept, path);
     }
+    BBT_KILLPOINT("restore-renamed");
     if (rc == BBT_OK)
         rc = sync_folder_of(path, err);
     if (rc != BBT_OK)

@@ -189,6 +189,28 @@ class Story:
             kept = list((self.rig.state / "backups").glob("bbtd-v1-*.db"))
             expect(len(kept) > 0 and all(map(self.rig.integrity, kept)),
                    f"backups before the migration: {kept}")
+        self.restore(file)
+
+    def restore(self, file):
+        """The backup back into its place; whatever happens, there is a whole database."""
+        if not self.point or self.deaths:
+            return
+        if self.rig.stop() != 0:
+            self.back()
+            return
+        for _ in range(2):
+            status = self.rig.tool(self.point if not self.deaths else None,
+                                   "--restore", file, "--force")
+            if status == 0:
+                break
+            expect(status == -9 and not self.deaths, f"restore: {status} {self.rig.log()}")
+            self.deaths += 1
+            self.marked, self.before = self.rig.marks(), self.rig.ledger()
+            expect(self.rig.integrity() and self.before, "the database after a dead restore")
+        if self.deaths:
+            expect(self.rig.start(), f"no start after a restore: {self.rig.log()}")
+        else:
+            self.start()
 
     def chase(self):
         """Points that need a lucky moment: a pause between a mark and its request."""

@@ -132,6 +132,15 @@ class Rig:
                 time.sleep(0.005)
         raise Failed(f"the daemon does not answer: {self.log()}")
 
+    def tool(self, point, *args):
+        """The daemon's program for a task of its own: its exit status."""
+        env = {**self.env, "BBT_KILLPOINT": point} if point else self.env
+        with open(self.folder / "bbtd.log", "ab") as log:
+            return subprocess.run(
+                [self.program, "--config", str(self.folder / "bbtd.yaml"), "--state-dir",
+                 str(self.state), *map(str, args)], env=env, stdin=subprocess.DEVNULL,
+                stdout=log, stderr=log, timeout=60, check=False).returncode
+
     def kill(self):
         self.p.send_signal(signal.SIGKILL)
         return self.p.wait(30)

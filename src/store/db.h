@@ -101,6 +101,10 @@ BBT_NODISCARD enum bbt_rc db_side(
 BBT_NODISCARD enum bbt_rc db_room(
     const char *state_dir, struct store **ret, struct bbt_err *err);
 
+/* True for a finding of SQLite's checks that says no more than that a page could not be
+ * read, by the disk's fault or for want of memory. */
+bool db_unread(const char *finding);
+
 /* True for file systems whose locks and mmap SQLite's WAL cannot rely on. */
 bool db_fs_is_network(long f_type);
 

@@ -71,18 +71,36 @@ static const char *const laws[] = {
     "id WHERE job_spec.job IS NULL",
 };
 
+/* *ret_read false: a page could not be read, which is no finding. */
 static enum bbt_rc try_law(struct store *s, const char *sql,
-    void (*say)(void *arg, const char *finding), void *arg, struct bbt_err *err)
+    void (*say)(void *arg, const char *finding), void *arg, bool *ret_read,
+    struct bbt_err *err)
 {
     struct query q;
     char text[400];
+    bool read = true;
+    enum bbt_rc rc;
 
     db_start(&q, s, sql);
-    while (db_row(&q)) {
+    while (read && db_row(&q)) {
         db_col_text(&q, text, sizeof text);
-        say(arg, text);
+        read = !db_unread(text);
+        if (read)
+            say(arg, text);
     }
-    return db_end(&q, err);
+    rc = db_end(&q, err);
+    *ret_read = read;
+    return rc == BBT_OK && !read ? bbt_fail(err, BBT_IO, "database: %s", text) : rc;
+}
+
+/* For want of memory, or by the disk's fault: SQLite does not tell, so ask again. */
+static enum bbt_rc try_twice(struct store *s, const char *sql,
+    void (*say)(void *arg, const char *finding), void *arg, struct bbt_err *err)
+{
+    bool read = true;
+    enum bbt_rc rc = try_law(s, sql, say, arg, &read, err);
+
+    return read ? rc : try_law(s, sql, say, arg, &read, err);
 }
 
 enum bbt_rc store_audit(const char *state_dir,
@@ -98,7 +116,7 @@ enum bbt_rc store_audit(const char *state_dir,
     if (rc == BBT_OK)
         rc = db_exec(s, "BEGIN", err); /* one moment of the file for all laws */
     for (size_t i = 0; rc == BBT_OK && i < sizeof laws / sizeof laws[0]; i++)
-        rc = try_law(s, laws[i], say, arg, err);
+        rc = try_twice(s, laws[i], say, arg, err);
     store_close(s);
     bbt_free(path);
     return rc;

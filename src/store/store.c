@@ -387,6 +387,12 @@ enum bbt_rc store_touch(struct store *s, struct bbt_err *err)
     return db_exec(s, sql, err);
 }
 
+bool db_unread(const char *finding)
+{
+    return strstr(finding, "failed to get page") || strstr(finding, "error code=") ||
+           strstr(finding, "Failed to read ptrmap");
+}
+
 /* The first finding; *ret_read false where a page could not be read, which is no finding. */
 static enum bbt_rc quick_check(
     struct store *s, char *finding, size_t room, bool *ret_read, struct bbt_err *err)
@@ -406,8 +412,7 @@ static enum bbt_rc quick_check(
     code = strstr(finding, refused);
     if (code && strtol(code + strlen(refused), NULL, 10) > 0)
         return db_fail(s, (int)strtol(code + strlen(refused), NULL, 10), err);
-    *ret_read = !strstr(finding, "failed to get page") &&
-                !strstr(finding, "Failed to read ptrmap");
+    *ret_read = !db_unread(finding);
     return BBT_OK;
 }
 

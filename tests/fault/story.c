@@ -9,6 +9,7 @@
 #include "store/st_job.h"
 #include "store/st_ledger.h"
 #include "store/st_mark.h"
+#include "store/st_upkeep.h"
 
 #include <ftw.h>
 #include <stdio.h>
@@ -183,7 +184,7 @@ static enum bbt_rc result_put(struct story *t)
 {
     char json[] = "{}";
     const struct rec_result r = {JOB, json, logit, 2, 3};
-    const struct store_move m = {.id = JOB, .from = ~0u, .to = REC_COMPLETED};
+    const struct store_move m = {.id = JOB, .from = ~0u, .to = REC_COMPLETED, .wall_us = 50};
 
     return store_result_put(t->s, &r, &m, &t->err);
 }
@@ -276,6 +277,47 @@ static enum bbt_rc read_end(struct story *t)
     return rc;
 }
 
+/* ---- upkeep ---- */
+
+static enum bbt_rc touch(struct story *t)
+{
+    return store_touch(t->s, &t->err);
+}
+
+static enum bbt_rc retain(struct story *t)
+{
+    const struct store_retain what = {.ledger_before_us = 100};
+    bool more;
+
+    return store_retain(t->s, &what, &more, &t->err);
+}
+
+static enum bbt_rc vacuum(struct story *t)
+{
+    uint64_t freed;
+    bool more;
+    enum bbt_rc rc = store_begin(t->s, &t->err);
+
+    if (rc != BBT_OK)
+        return rc;
+    rc = store_vacuum(t->s, 1000, &freed, &more, &t->err);
+    if (rc == BBT_OK)
+        return store_commit(t->s, &t->err);
+    store_rollback(t->s);
+    return rc;
+}
+
+static void finding(void *arg, const char *text)
+{
+    (void)arg;
+    fail_msg("%s", text);
+}
+
+static enum bbt_rc audit(struct story *t)
+{
+    return store_audit(t->dir, finding, NULL, &t->err);
+}
+
 static enum bbt_rc check(struct story *t)
 {
     return store_check(t->s, &t->err);
@@ -304,6 +346,11 @@ const struct story_step story_steps[] = {
     {"read_job", read_job},
     {"read_end", read_end},
     {"check", check},
+    {"touch", touch},
+    {"audit", audit},
+    {"retain", retain},
+    {"sweep", retain},
+    {"vacuum", vacuum},
 };
 const size_t story_steps_nr = sizeof story_steps / sizeof story_steps[0];
 _Static_assert(sizeof story_steps / sizeof story_steps[0] < STORY_STEPS_MAX, "room");

@@ -5,7 +5,6 @@ import argparse
 import contextlib
 import http.client
 import json
-import random
 import signal
 import socket
 import sqlite3
@@ -67,33 +66,34 @@ def ended(rec):
     return rec["state"] not in ("queued", "running")
 
 
-def on_the_wire(s):
-    """Requests that the daemon's own marks say may be under way (schema/*.sql)."""
-    with contextlib.closing(sqlite3.connect(f"file:{s.state}/bbtd.db?mode=ro", uri=True)) as db:
-        return db.execute("SELECT count(*) FROM mark").fetchone()[0]
-
-
 def stopped(pid):
     return all((task / "stat").read_text().rsplit(")", 1)[1].split()[0] == "T"
                for task in session.Path(f"/proc/{pid}/task").iterdir())
 
 
-def kill_between(s, patience_s=20.0):
-    """SIGKILL at a moment when nothing is on the wire, so that no request need be repeated: the
-    daemon is frozen now and then until its marks say so. Where no such moment comes, it is killed
-    at any; its own count of repeated requests tells."""
+def nothing_on_the_wire(db):
+    """No request that the daemon's own marks say may be under way (schema/*.sql)."""
+    try:
+        return db.execute("SELECT count(*) FROM mark").fetchone()[0] == 0
+    except sqlite3.OperationalError:
+        return False  # in the middle of a checkpoint
+
+
+def kill_between(s, patience_s=60.0):
+    """SIGKILL between two generations, when nothing is on the wire and so no request need be
+    repeated: as soon as no mark is left the daemon is frozen, looked at again, and killed or let
+    go. Where no such moment comes, it is killed at any; its own count of repeated requests tells."""
     daemon, end = s.running["bbtd"], time.monotonic() + patience_s
-    while time.monotonic() < end:
-        daemon.send_signal(signal.SIGSTOP)
-        session.wait_until("bbtd is frozen", lambda: stopped(daemon.pid), every_s=0.0005)
-        try:
-            if on_the_wire(s) == 0:
-                break
-        except sqlite3.OperationalError:
-            pass  # frozen in the middle of a checkpoint
-        daemon.send_signal(signal.SIGCONT)
-        time.sleep(random.uniform(0.0005, 0.005))
-    s.kill_daemon()
+    with contextlib.closing(sqlite3.connect(f"file:{s.state}/bbtd.db?mode=ro", uri=True)) as db:
+        while time.monotonic() < end:
+            if nothing_on_the_wire(db):
+                daemon.send_signal(signal.SIGSTOP)
+                session.wait_until("bbtd is frozen", lambda: stopped(daemon.pid), every_s=0.0002)
+                if nothing_on_the_wire(db):
+                    break
+                daemon.send_signal(signal.SIGCONT)
+            time.sleep(0.0003)
+        s.kill_daemon()
 
 
 def run(s, model, job_file):

@@ -126,7 +126,7 @@ static void after_work(struct tune *t)
         tune_test(t);
         return;
     default:
-        assert(!"no such step");
+        assert(0 && "no such step");
     }
 }
 
@@ -146,7 +146,7 @@ static void after_keep(struct tune *t)
         tune_over(t, BBT_OK);
         return;
     default:
-        assert(!"no such step");
+        assert(0 && "no such step");
     }
 }
 

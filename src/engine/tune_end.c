@@ -69,7 +69,7 @@ void tune_measured(struct tune *t)
         return;
     default:
         bbt_free(logit);
-        assert(!"no such round");
+        assert(0 && "no such round");
     }
 }
 

@@ -148,7 +148,7 @@ static void leave(struct world *w, const struct wire *e)
             w->wire[i] = w->wire[--w->wires];
             return;
         }
-    assert(!"an exchange that is over ends again");
+    assert(0 && "an exchange that is over ends again");
 }
 
 /* The answer of another question, as a confused proxy would give it. */

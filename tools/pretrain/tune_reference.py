@@ -55,7 +55,7 @@ class Search:
 
 
 class Run:
-    """One seed: few-shot sets, search, choice by dev score."""
+    """One seed: few-shot sets, search, choice on the dev set."""
 
     def __init__(self, args, model, tokenizer, task, seed):
         self.args, self.model, self.seed = args, model, seed
@@ -143,7 +143,7 @@ def parse():
     parser.add_argument("--compose", choices=("add", "prepend"), default="add")
     parser.add_argument("--prompt-at", choices=("hidden", "embedding"), default="hidden")
     parser.add_argument("--loss", choices=LOSSES, default="ce")
-    parser.add_argument("--select", choices=("accuracy", "loss"), default="accuracy")
+    parser.add_argument("--select", choices=("accuracy", "loss"), default="loss")
     parser.add_argument("--dev-every", type=int, default=5, help="generations")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--bf16", action="store_true", help="faster and less exact")

@@ -51,15 +51,25 @@ static enum bbt_rc sync_path(const char *path, int flags, struct bbt_err *err)
     return rc;
 }
 
-static enum bbt_rc sync_folder_of(const char *path, struct bbt_err *err)
+/* Before a rename, so that afterwards only the sync itself can fail. */
+static enum bbt_rc open_folder_of(const char *path, int *ret_fd, struct bbt_err *err)
 {
     const char *slash = strrchr(path, '/');
     char *dir = bbt_strndup(path, slash == path ? 1 : (size_t)(slash - path));
-    enum bbt_rc rc = dir ? sync_path(dir, O_RDONLY | O_DIRECTORY, err)
-                         : bbt_fail(err, BBT_NOMEM, "no memory for a path");
+    int fd = dir ? open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    enum bbt_rc rc = !dir     ? bbt_fail(err, BBT_NOMEM, "no memory for a path")
+                     : fd < 0 ? fail_file(err, "open", dir)
+                              : BBT_OK;
 
     bbt_free(dir);
+    if (rc == BBT_OK)
+        *ret_fd = fd;
     return rc;
+}
+
+static enum bbt_rc sync_folder(int fd, const char *path, struct bbt_err *err)
+{
+    return fsync(fd) == 0 ? BBT_OK : fail_file(err, "sync the folder of", path);
 }
 
 enum bbt_rc db_side(
@@ -133,17 +143,25 @@ static enum bbt_rc copy_to_tmp(
 /* Gives the finished copy its name, which must be free. */
 static enum bbt_rc name_it(const char *tmp, const char *file, struct bbt_err *err)
 {
-    int code;
+    int code, fd = -1;
+    enum bbt_rc rc = open_folder_of(file, &fd, err);
 
+    if (rc != BBT_OK)
+        return rc;
     BBT_KILLPOINT("backup-name");
     code = renameat2(AT_FDCWD, tmp, AT_FDCWD, file, RENAME_NOREPLACE);
-
     if (code != 0 && errno == EINVAL && access(file, F_OK) != 0) /* not every file system */
         code = rename(tmp, file);
     if (code != 0)
-        return fail_file(err, "create", file);
+        rc = fail_file(err, "create", file);
     BBT_KILLPOINT("backup-named");
-    return sync_folder_of(file, err);
+    if (rc == BBT_OK) {
+        rc = sync_folder(fd, file, err);
+        if (rc != BBT_OK)
+            (void)unlink(file);
+    }
+    (void)close(fd);
+    return rc;
 }
 
 static enum bbt_rc copy_to(struct store *from, const char *file, struct bbt_err *err)
@@ -288,6 +306,7 @@ static enum bbt_rc replace(struct store *from, const char *path, bool force,
     char **ret_kept, struct bbt_err *err)
 {
     char *fresh = bbt_asprintf("%s.new", path);
+    int fd = -1;
     struct stat st;
     enum bbt_rc rc;
 
@@ -299,6 +318,8 @@ static enum bbt_rc replace(struct store *from, const char *path, bool force,
     else
         rc = copy_to_tmp(from, fresh, err);
     if (rc == BBT_OK)
+        rc = open_folder_of(path, &fd, err);
+    if (rc == BBT_OK)
         rc = set_aside(path, ret_kept, err);
     BBT_KILLPOINT("restore-rename");
     if (rc == BBT_OK && rename(fresh, path) != 0) {
@@ -308,9 +329,11 @@ static enum bbt_rc replace(struct store *from, const char *path, bool force,
     }
     BBT_KILLPOINT("restore-renamed");
     if (rc == BBT_OK)
-        rc = sync_folder_of(path, err);
+        rc = sync_folder(fd, path, err);
     if (rc != BBT_OK)
         (void)unlink(fresh);
+    if (fd >= 0)
+        (void)close(fd);
     bbt_free(fresh);
     return rc;
 }

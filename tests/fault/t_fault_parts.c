@@ -1,0 +1,219 @@
+/* The kth allocation fails, once and for good, in the parts whose own tests do not try it:
+ * the search (new, open, prompts, image, resume), the loop with its threads and signals, backup
+ * and restore. BBT_NOMEM, nothing leaks (the leak checker looks), and the next try works. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/alloc.h"
+#include "engine/search.h"
+#include "loop/lane.h"
+#include "loop/loop.h"
+#include "loop/sig.h"
+#include "loop/work.h"
+#include "num/blas.h"
+#include "store/st_backup.h"
+#include "store/st_job.h"
+#include "store/store.h"
+
+#include <ftw.h>
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static struct bbt_err err;
+
+/* Runs `op` with every allocation refused in turn, until none was. */
+static void refuse_all(const char *what, enum bbt_rc (*op)(void), unsigned long least)
+{
+    unsigned long tries = 0;
+
+    for (int sticky = 0; sticky < 2; sticky++)
+        for (long k = 0;; k += 1 + k / 64) {
+            enum bbt_rc rc;
+            unsigned long asked;
+
+            (void)bbt_alloc_fault(k, sticky);
+            rc = op();
+            asked = bbt_alloc_fault(-1, 0);
+            if (rc != BBT_OK && rc != BBT_NOMEM)
+                print_error("%s, allocation %ld: %s\n", what, k, err.msg);
+            assert_true(rc == BBT_OK || rc == BBT_NOMEM);
+            if (rc != BBT_OK)
+                assert_int_equal(op(), BBT_OK);
+            if (asked <= (unsigned long)k)
+                break;
+            tries++;
+        }
+    print_message("%s: %lu refusals\n", what, tries);
+    assert_true(tries >= least);
+}
+
+/* ---- search ---- */
+
+#define DIM 6
+#define POP 5
+
+static enum bbt_rc resume(const struct job_spec *spec, const struct search_setup *setup,
+    struct bbt_buf *image, struct rec_gen *open)
+{
+    struct rec_resume r = {
+        .snapshot = image->data, .snapshot_len = image->len, .gens = open, .gens_nr = 1};
+    struct search *s = NULL;
+    enum bbt_rc rc = search_new(spec, setup, &r, &s, &err);
+
+    if (rc == BBT_OK)
+        assert_false(s->drifted);
+    search_free(s);
+    return rc;
+}
+
+static enum bbt_rc search_op(void)
+{
+    const struct job_spec spec = {.intrinsic_dim = DIM, .popsize = POP, .sigma = 1, .seed = 5,
+        .projection_seed = 6, .projection = JOB_PROJ_NORMAL, .alpha = 1, .scale = NAN};
+    float p0[8] = {1, 2, 3, 4, 5, 6, 7, 8}, *prompts = NULL;
+    const struct search_setup setup = {2, 4, 0.1, 0.5, p0};
+    struct search_setup back = {0};
+    struct search *s = NULL;
+    struct rec_gen open = {0};
+    struct bbt_buf image, bytes;
+    uint64_t digest[POP];
+    enum bbt_rc rc;
+
+    buf_init(&image, SIZE_MAX);
+    buf_init(&bytes, SIZE_MAX);
+    rc = search_setup_save(&setup, &bytes, &err);
+    if (rc == BBT_OK)
+        rc = search_setup_load(bytes.data, bytes.len, &back, &err);
+    if (rc == BBT_OK)
+        rc = search_new(&spec, &back, NULL, &s, &err);
+    if (rc == BBT_OK)
+        rc = search_snapshot(s, &image, &err);
+    if (rc == BBT_OK)
+        rc = search_open(s, 1, &open, &err);
+    if (rc == BBT_OK)
+        rc = search_prompts(s, open.cand, POP, &prompts, digest, &err);
+    if (rc == BBT_OK)
+        rc = resume(&spec, &back, &image, &open);
+    bbt_free(prompts);
+    bbt_free(open.cand);
+    search_free(s);
+    search_setup_fini(&back);
+    buf_fini(&image);
+    buf_fini(&bytes);
+    return rc;
+}
+
+static void test_search(void **state)
+{
+    (void)state;
+    refuse_all("search", search_op, 10);
+}
+
+/* ---- loop ---- */
+
+static enum bbt_rc loop_op(void)
+{
+    const struct lane_opts opts = {.name = "lane", .batch_max = 4};
+    struct loop *l = NULL;
+    struct lane *lane = NULL;
+    struct work_pool *pool = NULL;
+    struct sig *sig = NULL;
+    bool fired = false;
+    enum bbt_rc rc = loop_new(&l, &err);
+
+    if (rc == BBT_OK)
+        rc = lane_new(l, &opts, &lane, &err);
+    if (rc == BBT_OK)
+        rc = work_pool_new(l, 2, &pool, &err);
+    if (rc == BBT_OK)
+        rc = sig_new(l, SIGUSR1, &fired, NULL, &sig, &err);
+    sig_free(sig);
+    work_pool_free(pool);
+    lane_free(lane);
+    loop_free(l);
+    return rc;
+}
+
+static void test_loop(void **state)
+{
+    (void)state;
+    refuse_all("loop", loop_op, 4);
+}
+
+/* ---- backup and restore, on the real disk ---- */
+
+static char base[64];
+
+static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *at)
+{
+    (void)st;
+    (void)kind;
+    (void)at;
+    return remove(path);
+}
+
+static enum bbt_rc copies_op(void)
+{
+    char from[96], file[96], to[96];
+    char *kept = NULL;
+    enum bbt_rc rc;
+
+    (void)snprintf(from, sizeof from, "%s/from", base);
+    (void)snprintf(file, sizeof file, "%s/copy.db", base);
+    (void)snprintf(to, sizeof to, "%s/to", base);
+    (void)unlink(file);
+    rc = store_backup(from, file, NULL, &err);
+    if (rc != BBT_OK)
+        assert_int_not_equal(access(file, F_OK), 0);
+    if (rc == BBT_OK)
+        rc = store_restore(file, to, true, &kept, &err);
+    bbt_free(kept);
+    return rc;
+}
+
+static void test_copies(void **state)
+{
+    const struct rec_job j = {.name = "kept"};
+    struct store *s = NULL;
+    char dir[96];
+    int64_t id;
+    bool existed;
+
+    (void)state;
+    (void)snprintf(base, sizeof base, "%s/bbt-parts-XXXXXX",
+        access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+    assert_non_null(mkdtemp(base));
+    (void)snprintf(dir, sizeof dir, "%s/from", base);
+    assert_int_equal(store_open(dir, STORE_NETWORK_OK, &s, &err), BBT_OK);
+    assert_int_equal(store_job_add(s, &j, "{}", NULL, &id, &existed, &err), BBT_OK);
+    store_close(s);
+    refuse_all("backup and restore", copies_op, 100);
+    (void)snprintf(dir, sizeof dir, "%s/to", base);
+    assert_int_equal(store_open(dir, STORE_NETWORK_OK, &s, &err), BBT_OK);
+    assert_int_equal(store_job_get(s, id, &(struct rec_job){0}, NULL, &err), BBT_OK);
+    store_close(s);
+    (void)nftw(base, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_search),
+        cmocka_unit_test(test_loop),
+        cmocka_unit_test(test_copies),
+    };
+
+    blas_threads(1);
+    if (store_use_alloc(NULL) != BBT_OK)
+        return 1;
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -25,6 +25,16 @@ static enum bbt_rc ask_int(
     return rc;
 }
 
+enum bbt_rc migrate_version(struct store *s, int *ret, struct bbt_err *err)
+{
+    int64_t version = 0;
+    enum bbt_rc rc = ask_int(s, "PRAGMA user_version", &version, err);
+
+    if (rc == BBT_OK)
+        *ret = (int)version;
+    return rc;
+}
+
 enum bbt_rc migrate_check(
     struct store *s, const struct migration *m, size_t n, struct bbt_err *err)
 {

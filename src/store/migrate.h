@@ -18,6 +18,10 @@ struct migration {
 extern const struct migration migrate_all[];
 extern const size_t migrate_all_nr;
 
+/* Schema version of the file; 0: it has none yet. */
+BBT_NODISCARD enum bbt_rc migrate_version(
+    struct store *s, int *ret, struct bbt_err *err);
+
 /* Refuses what is not ours (BBT_INVALID) before anything is written to the file:
  * another program's database, or one of a later version than the last of `m`. */
 BBT_NODISCARD enum bbt_rc migrate_check(

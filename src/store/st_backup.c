@@ -234,6 +234,7 @@ enum bbt_rc backup_before_migration(
 static enum bbt_rc check_backup(const char *file, struct store **ret, struct bbt_err *err)
 {
     struct store *s = NULL;
+    int version = 0;
     enum bbt_rc rc;
 
     if (access(file, R_OK) != 0)
@@ -242,7 +243,9 @@ static enum bbt_rc check_backup(const char *file, struct store **ret, struct bbt
     if (rc != BBT_OK)
         return rc;
     rc = migrate_check(s, migrate_all, migrate_all_nr, err);
-    if (rc == BBT_OK && store_version(s) == 0)
+    if (rc == BBT_OK)
+        rc = migrate_version(s, &version, err);
+    if (rc == BBT_OK && version == 0)
         rc = bbt_fail(err, BBT_INVALID, "the file is empty");
     if (rc == BBT_OK)
         rc = store_check(s, err);

@@ -148,10 +148,10 @@ static enum bbt_rc set_wal(struct store *s, struct bbt_err *err)
 
 static enum bbt_rc migrate(struct store *s, const char *state_dir, struct bbt_err *err)
 {
-    int now = store_version(s);
-    enum bbt_rc rc = BBT_OK;
+    int now = 0;
+    enum bbt_rc rc = migrate_version(s, &now, err);
 
-    if (now > 0 && now < migrate_all[migrate_all_nr - 1].version)
+    if (rc == BBT_OK && now > 0 && now < migrate_all[migrate_all_nr - 1].version)
         rc = backup_before_migration(s, state_dir, now, err);
     return rc == BBT_OK ? migrate_run(s, migrate_all, migrate_all_nr, err) : rc;
 }
@@ -208,7 +208,7 @@ static enum bbt_rc open_db(
         "PRAGMA cache_size = -4096;"             /* KiB: the daemon stays small */
         "PRAGMA journal_size_limit = 67108864;"; /* a long reader lets the WAL grow */
     enum bbt_rc rc;
-    int code;
+    int code, version = 0;
 
     code = sqlite3_open_v2(
         path, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
@@ -220,7 +220,9 @@ static enum bbt_rc open_db(
     (void)sqlite3_db_config(s->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     rc = migrate_check(s, migrate_all, migrate_all_nr, err);
     /* a new file can give pages back later; decided before its first page is written */
-    if (rc == BBT_OK && store_version(s) == 0)
+    if (rc == BBT_OK)
+        rc = migrate_version(s, &version, err);
+    if (rc == BBT_OK && version == 0)
         rc = db_exec(s, "PRAGMA auto_vacuum = INCREMENTAL", err);
     if (rc == BBT_OK)
         rc = set_wal(s, err);

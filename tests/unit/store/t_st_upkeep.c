@@ -108,7 +108,8 @@ static const struct {
     {"UPDATE best SET gen = 2", "best prompt is of generation 2"},
     {"UPDATE snapshot SET gen = 3", "the snapshot is of generation 3"},
     {"DELETE FROM cand WHERE gen = 2", "generation 2 has no candidates"},
-    {"INSERT INTO mark (job, phase, gen, cand, batch) SELECT job, phase, gen, cand, batch FROM answer LIMIT 1",
+    {"INSERT INTO mark (job, phase, gen, cand, batch) SELECT job, phase, gen, cand, batch "
+     "FROM answer LIMIT 1",
         "and answered"},
     {"UPDATE job SET state = 'completed', ended_us = 5", "generation 2 is open"},
     {"UPDATE job SET state = 'completed', ended_us = 5; "

@@ -17,7 +17,7 @@ struct played {
     int64_t id; /* 0 = not in the store yet */
     unsigned spec;
     int priority;
-    char name[16];
+    char name[32];
     bool cancelled;
 };
 

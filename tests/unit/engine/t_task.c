@@ -163,7 +163,7 @@ static void test_errors_name_the_place(void **state)
         spec = with(spec, bad[i].old, bad[i].new);
         assert_int_equal(build(p, spec, 0, &t, &err), BBT_INVALID);
         if (!strstr(err.msg, bad[i].says))
-            print_error("\"%s\" does not say \"%s\"\n", err.msg, bad[i].says);
+            print_error("case %zu: \"%s\" does not say so\n", i, err.msg);
         assert_non_null(strstr(err.msg, bad[i].says));
         assert_null(t);
         bbt_free(spec);

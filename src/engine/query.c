@@ -195,11 +195,10 @@ static void judge(struct query *c, const struct verdict *v)
 static void take_answer(struct query *c)
 {
     struct prov_reply r = {c->x.status, reply_header, &c->x, c->x.answer, c->x.answer_len};
-    bool throttled = c->x.status == 429 || c->x.status >= 500;
     struct verdict v;
 
     verdict_of(c->x.rc, &c->x.err, &r, port_wall_us(), &v);
-    if (v.class == VERDICT_ANSWERED || (c->raw && c->x.rc == BBT_OK && !throttled)) {
+    if (v.class == VERDICT_ANSWERED || (c->raw && v.class == VERDICT_REFUSED)) {
         enum bbt_rc rc = c->decode(c, &r, &c->err);
 
         if (rc == BBT_OK) {

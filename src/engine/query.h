@@ -26,9 +26,9 @@ struct query {
     struct sched_flow *flow; /* of the endpoint's lane */
     /* Builds the request when it is its turn. Its failure ends the call. */
     enum bbt_rc (*encode)(struct query *c, struct prov_http *ret, struct bbt_err *err);
-    /* Reads a response of status 2xx (any status where `raw`) and keeps what it needs. */
+    /* Reads a response of status 2xx (others, too, where `raw`) and keeps what it needs. */
     enum bbt_rc (*decode)(struct query *c, const struct prov_reply *r, struct bbt_err *err);
-    bool raw; /* decode sees every status but 429 and 5xx (start-up probe) */
+    bool raw; /* decode also sees what would be refused, such as 404 (start-up probe) */
     /* Or NULL; `p` is &query.keep.call. May run several times. */
     void (*gate)(struct port_call *p, struct port_db *db);
     void (*ungate)(struct port_call *p, struct port_db *db); /* takes it back, unsent; or NULL */

@@ -104,5 +104,4 @@ def task(folder, name="tiny", model_name="tiny", evaluations=60, **more):
 def provider(url, folder, model_name, **more):
     """The entry of bbtd.yaml that serves it."""
     return {"name": "local", "kind": "kserve2", "url": url, "concurrency": 2,
-            "models": [{"name": model_name, "embedding": f"{model_name}-embedding",
-                        "tokenizer": str(folder), "batch": 4}], **more}
+            "models": [{"name": model_name, "tokenizer": str(folder), "batch": 4}], **more}

@@ -149,6 +149,44 @@ static void test_during_recovery(void **state)
     }
 }
 
+/* A sync fails and the process dies: what the next one recovers is in the kernel's memory and
+ * not on the disk. What is built on it must stand when the power goes; also on a full disk,
+ * where nothing can be moved. */
+static bool sync_fails(long k, uint64_t seed)
+{
+    size_t done = 0, next, end;
+
+    simdisk_wipe();
+    story_ok(&t, story_open(&t), "open", 0);
+    simdisk_fail(SIMDISK_SYNC, k, false);
+    while (done < story_steps_nr && story_steps[done].run(&t) == BBT_OK)
+        done++;
+    simdisk_kill();
+    story_close(&t);
+    if (done == story_steps_nr)
+        return false;
+    if (seed % 2)
+        simdisk_room(0);
+    story_ok(&t, story_open(&t), "reopen", done);
+    simdisk_room(-1);
+    next = where(done, "after a failed sync", seed);
+    for (end = next; end < story_steps_nr && end < next + 3; end++)
+        story_ok(&t, story_steps[end].run(&t), story_steps[end].name, end);
+    recover(end, true, seed);
+    return true;
+}
+
+static void test_failed_sync_then_death(void **state)
+{
+    long n = calls_of_story(SIMDISK_SYNC), hit = 0;
+
+    (void)state;
+    for (long k = 0; k < n; k++)
+        for (uint64_t seed = 0; seed < 12; seed++)
+            hit += sync_fails(k, seed * 1000 + (uint64_t)k);
+    assert_true(hit > 200);
+}
+
 /* What a shim that forgets nothing would also survive proves nothing: without syncs the
  * same story must be seen to lose what it acknowledged. */
 static void test_the_disk_does_forget(void **state)
@@ -193,6 +231,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_anywhere, begin, end),
         cmocka_unit_test_setup_teardown(test_killed_anywhere, begin, end),
         cmocka_unit_test_setup_teardown(test_during_recovery, begin, end),
+        cmocka_unit_test_setup_teardown(test_failed_sync_then_death, begin, end),
         cmocka_unit_test_setup_teardown(test_the_disk_does_forget, begin, end),
     };
 

@@ -20,7 +20,7 @@ static int pass(const char *armed)
         for (int i = 0; i < 3; i++) {
             killpoint_pass("turn-done"); /* a longer name is another point */
             killpoint_pass("turn");
-            if (armed && armed[strlen(armed) - 1] == '2' && i == 1)
+            if (armed && *armed && armed[strlen(armed) - 1] == '2' && i == 1)
                 break; /* the second pass must have been the last */
         }
         _exit(0);

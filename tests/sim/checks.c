@@ -1,60 +1,11 @@
-#include "checks.h"
+#include "checks_model.h"
 
 #include "base/alloc.h"
-#include "sql.h"
-#include "store/st_job.h"
 
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define JOBS_MAX 32
-#define GENS_MAX 512
-#define PAIRS 16384 /* more than any seed asks */
-#define SAME_TIME_MAX 20000
-
-/* One question of one job. */
-struct pair {
-    uint64_t key;
-    bool mark, answer;
-    unsigned sent, came, allowed;
-};
-
-struct job {
-    int64_t id;
-    enum rec_state state;
-    char reason[REC_REASON_MAX];
-    uint64_t gens;    /* closed */
-    bool opened;      /* generation 0 was opened */
-    unsigned batches; /* 0 = not told */
-    unsigned answers[GENS_MAX]; /* of phase train */
-};
-
-struct note {
-    enum { NOTE_MARK, NOTE_UNMARK, NOTE_ANSWER, NOTE_TURN, NOTE_STATE } kind;
-    unsigned group; /* which failed commit */
-    struct rec_mark key;
-    uint64_t gen;
-    unsigned popsize;
-    bool closes;
-    enum rec_state to;
-    char reason[REC_REASON_MAX];
-};
-
-struct checks {
-    struct world *w;
-    unsigned concurrency, allowed;
-    struct pair pair[PAIRS];
-    struct job job[JOBS_MAX];
-    size_t jobs;
-    struct note *note;
-    size_t notes, room;
-    struct note *maybe; /* of commits that failed: a crash may bring one of them back */
-    size_t maybes;
-    unsigned group;
-    uint64_t hold_until, last_us, same, seen_steps;
-};
 
 struct checks *checks_new(struct world *w, unsigned concurrency)
 {
@@ -88,7 +39,7 @@ static uint64_t key_of(const struct rec_mark *m)
         (uint64_t)m->cand << 12 | (uint64_t)m->batch;
 }
 
-static struct pair *pair_of(struct checks *c, const struct rec_mark *m)
+struct pair *checks_pair_of(struct checks *c, const struct rec_mark *m)
 {
     uint64_t key = key_of(m);
     size_t at = (size_t)((key * 0x9e3779b97f4a7c15u) >> 32) % PAIRS;
@@ -101,7 +52,7 @@ static struct pair *pair_of(struct checks *c, const struct rec_mark *m)
     return &c->pair[at];
 }
 
-static struct job *job_of(struct checks *c, int64_t id)
+struct job *checks_job_of(struct checks *c, int64_t id)
 {
     for (size_t i = 0; i < c->jobs; i++)
         if (c->job[i].id == id)
@@ -113,12 +64,12 @@ static struct job *job_of(struct checks *c, int64_t id)
 
 void checks_submit(struct checks *c, int64_t job)
 {
-    (void)job_of(c, job); /* queued, unless a crash brought it back before we were told */
+    (void)checks_job_of(c, job); /* queued, unless a crash brought it back before we were told */
 }
 
 void checks_batches(struct checks *c, int64_t job, unsigned batches)
 {
-    job_of(c, job)->batches = batches;
+    checks_job_of(c, job)->batches = batches;
 }
 
 /* ---- writes: noted in a commit, believed when it is through ---- */
@@ -177,7 +128,7 @@ void checks_state(struct checks *c, int64_t job, enum rec_state to, const char *
 
 static void believe_turn(struct checks *c, const struct note *n)
 {
-    struct job *j = job_of(c, n->key.job);
+    struct job *j = checks_job_of(c, n->key.job);
     unsigned want = n->popsize * j->batches;
 
     if (!n->closes) {
@@ -204,7 +155,7 @@ static void believe_state(struct checks *c, const struct note *n)
             1u << REC_FAILED | 1u << REC_CANCELLED,
         [REC_PAUSED] = 1u << REC_QUEUED | 1u << REC_CANCELLED,
     };
-    struct job *j = job_of(c, n->key.job);
+    struct job *j = checks_job_of(c, n->key.job);
 
     if (!(legal[j->state] & 1u << n->to))
         world_fail(c->w, "acknowledged: job %lld goes from %s to %s", (long long)j->id,
@@ -213,21 +164,21 @@ static void believe_state(struct checks *c, const struct note *n)
     (void)snprintf(j->reason, sizeof j->reason, "%s", n->reason);
 }
 
-static void believe(struct checks *c, const struct note *n)
+void checks_believe(struct checks *c, const struct note *n)
 {
     struct pair *p;
     struct job *j;
 
     switch (n->kind) {
     case NOTE_MARK:
-        pair_of(c, &n->key)->mark = true;
+        checks_pair_of(c, &n->key)->mark = true;
         return;
     case NOTE_UNMARK:
-        pair_of(c, &n->key)->mark = false;
+        checks_pair_of(c, &n->key)->mark = false;
         return;
     case NOTE_ANSWER:
-        p = pair_of(c, &n->key);
-        j = job_of(c, n->key.job);
+        p = checks_pair_of(c, &n->key);
+        j = checks_job_of(c, n->key.job);
         if (p->answer)
             world_fail(c->w, "answered: an answer enters the ledger twice");
         p->answer = true;
@@ -244,7 +195,7 @@ static void believe(struct checks *c, const struct note *n)
     }
 }
 
-static void drop_maybe(struct checks *c)
+void checks_drop_maybe(struct checks *c)
 {
     bbt_free(c->maybe);
     c->maybe = NULL;
@@ -257,9 +208,9 @@ static void drop_maybe(struct checks *c)
 void checks_commit(struct checks *c, bool good)
 {
     for (size_t i = 0; good && i < c->notes; i++)
-        believe(c, &c->note[i]);
+        checks_believe(c, &c->note[i]);
     if (good) {
-        drop_maybe(c);
+        checks_drop_maybe(c);
     } else if (c->notes) {
         c->maybe = bbt_realloc(c->maybe, (c->maybes + c->notes) * sizeof *c->maybe);
         assert(c->maybe);
@@ -269,64 +220,6 @@ void checks_commit(struct checks *c, bool good)
         c->group++;
     }
     c->notes = 0;
-}
-
-/* 1: the store shows the write, -1: it shows that it is not there, 0: no telling. */
-static int shown(struct checks *c, const struct note *n)
-{
-    const struct pair *p = pair_of(c, &n->key);
-    const struct job *j = job_of(c, n->key.job);
-    struct bbt_err err = {0};
-    struct rec_job row;
-
-    switch (n->kind) {
-    case NOTE_MARK:
-    case NOTE_UNMARK:
-        return p->mark == (n->kind == NOTE_MARK)        ? 0
-            : sql_key(c->w->store, "mark", &n->key) == (n->kind == NOTE_MARK) ? 1
-                                                        : -1;
-    case NOTE_ANSWER:
-        return sql_key(c->w->store, "answer", &n->key) ? 1 : -1;
-    case NOTE_TURN:
-        return sql_number(c->w->store,
-                   n->closes ? "SELECT count(*) FROM gen WHERE job = ? AND loss IS NOT NULL"
-                             : "SELECT count(*) FROM gen WHERE job = ?",
-                   j->id) > (int64_t)n->gen
-            ? 1
-            : -1;
-    case NOTE_STATE:
-        if (j->state == n->to || store_job_get(c->w->store, j->id, &row, NULL, &err) != BBT_OK)
-            return 0;
-        return row.state == n->to ? 1 : -1;
-    }
-    return 0;
-}
-
-/* The failed commit that explains most of what the store shows, and nothing that it does not:
- * it is there, whole. */
-static void settle_maybe(struct checks *c)
-{
-    unsigned best = 0, best_seen = 0;
-
-    for (unsigned g = 0; g < c->group; g++) {
-        unsigned seen = 0;
-        bool whole = true;
-
-        for (size_t i = 0; i < c->maybes; i++) {
-            int sign = c->maybe[i].group == g ? shown(c, &c->maybe[i]) : 0;
-
-            seen += sign > 0;
-            whole = whole && sign >= 0;
-        }
-        if (whole && seen > best_seen) {
-            best_seen = seen;
-            best = g;
-        }
-    }
-    for (size_t i = 0; i < c->maybes && best_seen; i++)
-        if (c->maybe[i].group == best)
-            believe(c, &c->maybe[i]);
-    drop_maybe(c);
 }
 
 /* ---- the wire ---- */
@@ -357,8 +250,8 @@ static void check_question(struct checks *c, const char *id)
 
     if (!parse_id(id, &m))
         return;
-    p = pair_of(c, &m);
-    j = job_of(c, m.job);
+    p = checks_pair_of(c, &m);
+    j = checks_job_of(c, m.job);
     p->sent++;
     if (!p->mark)
         world_fail(c->w, "unmarked: %s is sent without its mark", id);
@@ -395,7 +288,7 @@ void checks_reply(struct checks *c, const char *id, bool good, long wait_s)
         c->hold_until = until;
     if (!good || !parse_id(id, &m))
         return;
-    p = pair_of(c, &m);
+    p = checks_pair_of(c, &m);
     p->came++;
     if (fakelm_count(&c->w->lm, id)->served > p->sent)
         world_fail(c->w, "paid-twice: the server answered %s more often than it was sent", id);
@@ -415,75 +308,6 @@ void checks_step(struct checks *c)
     c->last_us = w->now_us;
     if (++c->seen_steps % 512 == 0 && !c->notes)
         checks_store(c);
-}
-
-static void check_counters(struct checks *c, const struct job *j)
-{
-    static const struct {
-        const char *name, *counter, *rows;
-    } same[] = {
-        {"requests", "SELECT requests FROM job WHERE id = ?",
-            "SELECT count(*) FROM answer WHERE job = ?"},
-        {"tokens_in", "SELECT tokens_in FROM job WHERE id = ?",
-            "SELECT ifnull(sum(tokens_in), 0) FROM answer WHERE job = ?"},
-        {"examples", "SELECT examples FROM job WHERE id = ?",
-            "SELECT ifnull(sum(rows), 0) FROM answer WHERE job = ? AND phase = 0"},
-        {"repeated", "SELECT repeated FROM job WHERE id = ?",
-            "SELECT ifnull(sum(repeated), 0) FROM answer WHERE job = ?"},
-        {"generations", "SELECT generations FROM job WHERE id = ?",
-            "SELECT count(*) FROM gen WHERE job = ? AND loss IS NOT NULL"},
-        {"evaluations", "SELECT evaluations FROM job WHERE id = ?",
-            "SELECT ifnull(sum(popsize), 0) FROM gen WHERE job = ? AND loss IS NOT NULL"},
-    };
-
-    for (size_t i = 0; i < sizeof same / sizeof same[0]; i++) {
-        int64_t a = sql_number(c->w->store, same[i].counter, j->id),
-                b = sql_number(c->w->store, same[i].rows, j->id);
-
-        if (a != b && a >= 0 && b >= 0)
-            world_fail(c->w, "counters: job %lld says %s %lld, the rows say %lld",
-                (long long)j->id, same[i].name, (long long)a, (long long)b);
-    }
-}
-
-static void check_job(struct checks *c, const struct job *j)
-{
-    struct bbt_err err = {0};
-    struct rec_job row;
-    int64_t answers = 0, rows, gens;
-
-    enum bbt_rc rc = store_job_get(c->w->store, j->id, &row, NULL, &err);
-
-    if (rc == BBT_IO)
-        return; /* the disk is ill: look again later */
-    if (rc != BBT_OK) {
-        world_fail(c->w, "acknowledged: job %lld is not there: %s", (long long)j->id, err.msg);
-        return;
-    }
-    if (row.state != j->state)
-        world_fail(c->w, "acknowledged: job %lld is %s, it was told to be %s",
-            (long long)j->id, rec_state_name(row.state), rec_state_name(j->state));
-    gens = sql_number(
-        c->w->store, "SELECT count(*) FROM gen WHERE job = ? AND loss IS NOT NULL", j->id);
-    if (gens >= 0 && (uint64_t)gens != j->gens)
-        world_fail(c->w, "acknowledged: job %lld has %lld generations, %llu were closed",
-            (long long)j->id, (long long)gens, (unsigned long long)j->gens);
-    for (size_t i = 0; i < PAIRS; i++)
-        answers += c->pair[i].answer && (int64_t)(c->pair[i].key >> 48) == j->id;
-    rows = sql_number(c->w->store, "SELECT count(*) FROM answer WHERE job = ?", j->id);
-    if (answers != rows && rows >= 0)
-        world_fail(c->w, "acknowledged: the ledger of job %lld has %lld answers, told were %lld",
-            (long long)j->id, (long long)rows, (long long)answers);
-    if (j->state == REC_COMPLETED &&
-        sql_number(c->w->store, "SELECT count(*) FROM result WHERE job = ?", j->id) == 0)
-        world_fail(c->w, "acknowledged: job %lld has no result", (long long)j->id);
-    check_counters(c, j);
-}
-
-void checks_store(struct checks *c)
-{
-    for (size_t i = 0; i < c->jobs; i++)
-        check_job(c, &c->job[i]);
 }
 
 /* What is marked may be asked, and paid, once more; nothing else may. */
@@ -507,7 +331,7 @@ void checks_crash(struct checks *c)
 {
     c->notes = 0;
     c->hold_until = 0;
-    settle_maybe(c);
+    checks_settle_maybe(c);
     allow_marked(c);
     checks_store(c);
 }

@@ -1,0 +1,66 @@
+/* checks_model.h -- inside of the checkers: what they believe about store, ledger and wire. */
+#ifndef SIM_CHECKS_MODEL_H
+#define SIM_CHECKS_MODEL_H
+
+#include "checks.h"
+
+#define JOBS_MAX 32
+#define GENS_MAX 512
+#define PAIRS 16384 /* more than any seed asks */
+#define SAME_TIME_MAX 20000
+
+/* One question of one job. */
+struct pair {
+    uint64_t key;
+    bool mark, answer;
+    unsigned sent, came, allowed;
+};
+
+struct job {
+    int64_t id;
+    enum rec_state state;
+    char reason[REC_REASON_MAX];
+    uint64_t gens;    /* closed */
+    bool opened;      /* generation 0 was opened */
+    unsigned batches; /* 0 = not told */
+    unsigned answers[GENS_MAX]; /* of phase train */
+};
+
+struct note {
+    enum { NOTE_MARK, NOTE_UNMARK, NOTE_ANSWER, NOTE_TURN, NOTE_STATE } kind;
+    unsigned group; /* which failed commit */
+    struct rec_mark key;
+    uint64_t gen;
+    unsigned popsize;
+    bool closes;
+    enum rec_state to;
+    char reason[REC_REASON_MAX];
+};
+
+struct checks {
+    struct world *w;
+    unsigned concurrency, allowed;
+    struct pair pair[PAIRS];
+    struct job job[JOBS_MAX];
+    size_t jobs;
+    struct note *note;
+    size_t notes, room;
+    struct note *maybe; /* of commits that failed: a crash may bring one of them back */
+    size_t maybes;
+    unsigned group;
+    uint64_t hold_until, last_us, same, seen_steps;
+};
+
+/* The model's row of a question, of a job; made where it is not there. */
+struct pair *checks_pair_of(struct checks *c, const struct rec_mark *m);
+struct job *checks_job_of(struct checks *c, int64_t id);
+
+/* A write is durable. */
+void checks_believe(struct checks *c, const struct note *n);
+
+/* After a crash: believes the failed commit that the store shows, if any. */
+void checks_settle_maybe(struct checks *c);
+/* No failed commit can come back any more. */
+void checks_drop_maybe(struct checks *c);
+
+#endif

@@ -76,7 +76,7 @@ static void every_call(unsigned ops, unsigned long least)
         for (unsigned way = 0; way < 4; way++)
             for (long k = 0; trouble(i, ops, k, way & 1, way & 2); k += 1 + k / 16)
                 tries++;
-    print_message("%lu faults\n", tries);
+    print_message("# %lu faults\n", tries);
     assert_true(tries >= least);
 }
 
@@ -183,7 +183,7 @@ static void test_full(void **state)
             if (rc == BBT_OK)
                 break;
         }
-    print_message("%lu refusals\n", refused);
+    print_message("# %lu refusals\n", refused);
     assert_true(refused > 20);
 }
 

@@ -47,7 +47,7 @@ static void every_allocation(bool sticky)
     for (size_t i = 0; i < story_steps_nr; i++)
         for (long k = 0; refused(i, k, sticky); k += 1 + k / 64)
             tries++;
-    print_message("%lu refusals\n", tries);
+    print_message("# %lu refusals\n", tries);
     assert_true(tries > 500);
 }
 

@@ -52,7 +52,7 @@ static void refuse_all(const char *what, enum bbt_rc (*op)(void), unsigned long 
                 break;
             tries++;
         }
-    print_message("%s: %lu refusals\n", what, tries);
+    print_message("# %s: %lu refusals\n", what, tries);
     assert_true(tries >= least);
 }
 

@@ -88,7 +88,7 @@ static void test_at_every_sync(void **state)
     long n = calls_of_story(SIMDISK_SYNC);
 
     (void)state;
-    print_message("%ld syncs\n", n);
+    print_message("# %ld syncs\n", n);
     assert_true(n > 25);
     for (long k = 0; k < n - 2; k++) /* the last ones are of the closing */
         for (uint64_t seed = 0; seed < 12; seed++)

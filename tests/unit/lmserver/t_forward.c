@@ -130,7 +130,7 @@ static void golden(void **state)
         bbt_free(want);
         weights_free(w);
     }
-    print_message("largest difference %.2g\n", most);
+    print_message("# largest difference %.2g\n", most);
     json_decref(doc);
 }
 

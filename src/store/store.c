@@ -367,22 +367,32 @@ void store_rollback(struct store *s)
     s->lost = BBT_OK;
 }
 
-int store_version(struct store *s)
+static enum bbt_rc read_version(struct store *s, int *ret, struct bbt_err *err)
 {
     struct query q;
-    int v = 0;
 
+    *ret = 0;
     db_start(&q, s, "PRAGMA user_version");
     if (db_row(&q))
-        v = (int)db_col_int(&q);
-    return db_end(&q, NULL) == BBT_OK ? v : 0;
+        *ret = (int)db_col_int(&q);
+    return db_end(&q, err);
+}
+
+int store_version(struct store *s)
+{
+    int v;
+
+    return read_version(s, &v, NULL) == BBT_OK ? v : 0;
 }
 
 enum bbt_rc store_touch(struct store *s, struct bbt_err *err)
 {
     char sql[48];
-    int version = store_version(s);
+    int version;
+    enum bbt_rc rc = read_version(s, &version, err);
 
+    if (rc != BBT_OK)
+        return rc;
     if (version == 0) /* never true of an open file: it could not be read */
         return bbt_fail(err, BBT_IO, "database: the first page could not be read");
     (void)snprintf(sql, sizeof sql, "PRAGMA user_version = %d", version);

@@ -1,4 +1,5 @@
 """tap.py -- cases of an integration test as TAP, so that every one is counted."""
+import json
 import os
 import subprocess
 import sys
@@ -23,6 +24,13 @@ class Skip(Exception):
 def equal(got, want, what=""):
     if got != want:
         raise AssertionError(f"{what}: got {got!r}, want {want!r}")
+
+
+def sanitized(build):
+    """Is this a build under a sanitizer? Its memory is not the program's, and nothing can be
+    loaded before its runtime."""
+    options = json.loads((Path(build) / "meson-info/intro-buildoptions.json").read_text())
+    return any(o["name"] == "b_sanitize" and o["value"] != "none" for o in options)
 
 
 def true(got, what):

@@ -69,7 +69,6 @@ int64_t api_number(const struct web_req *r, const char *name, int64_t fallback, 
 /* ---- views (api_view.c) ---- */
 
 json_t *api_view_job(struct daemon *d, const struct rec_job *j);
-json_t *api_view_usage(const struct rec_usage *u);
 json_t *api_view_event(const struct rec_event *e);
 json_t *api_view_gen(const struct rec_gen *g);
 json_t *api_time(int64_t wall_us); /* RFC 3339, or null */

@@ -2,6 +2,7 @@
 #include "api.h"
 
 #include "base/clock.h"
+#include "engine/score.h"
 
 #include <math.h>
 
@@ -18,16 +19,6 @@ json_t *api_time(int64_t wall_us)
 json_t *api_real(double v)
 {
     return isfinite(v) ? json_real(v) : json_null();
-}
-
-json_t *api_view_usage(const struct rec_usage *u)
-{
-    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f}", "generations",
-        (json_int_t)u->generations, "evaluations", (json_int_t)u->evaluations, "examples",
-        (json_int_t)u->examples, "requests", (json_int_t)u->requests, "repeated",
-        (json_int_t)u->repeated, "failures", (json_int_t)u->failures, "tokens_in",
-        (json_int_t)u->tokens_in, "tokens_out", (json_int_t)u->tokens_out, "seconds",
-        (double)u->active_us / 1e6);
 }
 
 static json_t *view_live(const struct engine_live *l)
@@ -56,7 +47,7 @@ json_t *api_view_job(struct daemon *d, const struct rec_job *j)
         held ? ill->text : j->detail,
         "priority", (json_int_t)j->priority, "created", api_time(j->created_us), "started",
         api_time(j->started_us), "ended", api_time(j->ended_us), "updated",
-        api_time(j->updated_us), "usage", api_view_usage(&j->usage), "plan", "generations",
+        api_time(j->updated_us), "usage", score_usage(&j->usage), "plan", "generations",
         (json_int_t)j->generations_max, "evaluations", (json_int_t)j->evaluations_max,
         "best_dev", api_real(j->best_dev), "last_loss", api_real(j->last_loss));
 

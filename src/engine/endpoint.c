@@ -138,6 +138,14 @@ void endpoint_fini(struct endpoint *e)
     *e = (struct endpoint){0};
 }
 
+struct endpoint *endpoint_find(struct endpoint *e, size_t n, const char *name)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(e[i].conf->name, name) == 0)
+            return &e[i];
+    return NULL;
+}
+
 struct endpoint_model *endpoint_model(struct endpoint *e, const char *name)
 {
     for (size_t i = 0; i < e->models_nr; i++)

@@ -43,6 +43,9 @@ void endpoint_fini(struct endpoint *e); /* a zeroed one is fine */
 BBT_NODISCARD enum bbt_rc endpoint_model_init(
     struct endpoint_model *em, const struct conf_model *c, struct bbt_err *err);
 
+/* The one of that name among `n`; NULL. */
+struct endpoint *endpoint_find(struct endpoint *e, size_t n, const char *name);
+
 /* NULL where the configuration names no such model. */
 struct endpoint_model *endpoint_model(struct endpoint *e, const char *name);
 

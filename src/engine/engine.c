@@ -351,10 +351,7 @@ struct endpoint *engine_endpoints(struct engine *e, size_t *ret_n)
 
 struct endpoint *engine_endpoint(struct engine *e, const char *name)
 {
-    for (size_t i = 0; i < e->ep_nr; i++)
-        if (strcmp(e->ep[i].conf->name, name) == 0)
-            return &e->ep[i];
-    return NULL;
+    return endpoint_find(e->ep, e->ep_nr, name);
 }
 
 struct turnq *engine_turnq(struct engine *e)

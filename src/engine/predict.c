@@ -1,7 +1,6 @@
 #include "engine/predict.h"
 
 #include "base/alloc.h"
-#include "base/json.h"
 #include "num/loss.h"
 
 #include <string.h>
@@ -19,25 +18,18 @@ static void predict_end(struct predict *p, enum bbt_rc rc, const struct bbt_err 
 static void run_load(struct port_call *c, struct port_db *db)
 {
     struct predict *p = bbt_container(c, struct predict, work);
-    struct spec_problems problems;
     struct rec_job job;
-    json_t *tree = NULL;
     char *text = NULL;
 
-    problem_init(&problems);
     c->rc = port_db_job(db, p->job, &job, &text, &c->err);
     if (c->rc == BBT_OK)
-        c->rc = json_parse(text, strlen(text), "job", &tree, &c->err);
-    if (c->rc == BBT_OK)
-        c->rc = job_spec_parse(tree, JOB_WIRE, &p->spec, &problems, &c->err);
+        c->rc = job_spec_stored(text, &p->spec, &c->err);
     if (c->rc == BBT_OK) {
         c->rc = port_db_result_get(db, p->job, &p->result, &c->err);
         if (c->rc == BBT_NOTFOUND || (c->rc == BBT_OK && !p->result.prompt))
             c->rc = bbt_fail(&c->err, BBT_CONFLICT, "job %lld is %s: it has no prompt yet",
                 (long long)p->job, rec_state_name(job.state));
     }
-    json_decref(tree);
-    problem_fini(&problems);
     bbt_free(text);
 }
 
@@ -92,8 +84,8 @@ static void loaded(struct predict *p)
         .ep = p->ep,
         .model = p->model,
         .tokenizer = p->model->conf->tokenizer,
-        .compose = p->spec->mode == JOB_ADD ? PROV_ADD : PROV_PREPEND,
-        .at = p->spec->at == JOB_AT_HIDDEN ? PROV_AT_HIDDEN : PROV_AT_EMBEDDING,
+        .compose = task_compose(p->spec),
+        .at = task_at(p->spec),
         .wake = &p->op,
     };
     probe_start(&p->probe, engine_turnq(p->engine));
@@ -119,8 +111,8 @@ static void ask(struct predict *p)
         .n = 1,
         .rows = p->result.rows,
         .hidden = p->result.hidden,
-        .compose = p->spec->mode == JOB_ADD ? PROV_ADD : PROV_PREPEND,
-        .at = p->spec->at == JOB_AT_HIDDEN ? PROV_AT_HIDDEN : PROV_AT_EMBEDDING,
+        .compose = task_compose(p->spec),
+        .at = task_at(p->spec),
         .fresh = true,
         .wake = &p->op,
     };

@@ -189,7 +189,7 @@ static void verdict(const struct figures *f, char *out, size_t room)
             100 * (f->tuned - f->manual));
 }
 
-static json_t *usage_json(const struct rec_usage *u)
+json_t *score_usage(const struct rec_usage *u)
 {
     return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f}", "generations",
         (json_int_t)u->generations, "evaluations", (json_int_t)u->evaluations, "examples",
@@ -231,7 +231,7 @@ enum bbt_rc score_sheet(const struct score_input *in, json_t **ret, struct bbt_e
         number(f.tuned - f.manual), "gain_vs_calibrated", number(f.tuned - f.calibrated),
         "train_examples", (json_int_t)t->train.n, "dev_examples", (json_int_t)t->dev.n,
         "test_examples", (json_int_t)t->test.n, "verdict", said, "usage",
-        usage_json(&in->job->usage));
+        score_usage(&in->job->usage));
     if (!v)
         return bbt_fail(err, BBT_NOMEM, "no memory for the score sheet");
     (void)json_object_set_new(v, "best", best_json(in->best));

@@ -22,6 +22,9 @@ BBT_NODISCARD enum bbt_rc score_loss(const struct job_spec *spec, const struct v
 BBT_NODISCARD enum bbt_rc score_calibrate(float *logit, size_t n, const float *few,
     size_t few_n, size_t labels, struct bbt_err *err);
 
+/* Counters as people's scripts read them; the caller owns it. NULL without memory. */
+json_t *score_usage(const struct rec_usage *u);
+
 /* All that the sheet is made of. Logits may be NULL where nothing was measured. */
 struct score_input {
     const struct job_spec *spec;

@@ -484,3 +484,13 @@ out:
     task_free(t);
     return rc;
 }
+
+enum prov_compose task_compose(const struct job_spec *spec)
+{
+    return spec->mode == JOB_ADD ? PROV_ADD : PROV_PREPEND;
+}
+
+enum prov_at task_at(const struct job_spec *spec)
+{
+    return spec->at == JOB_AT_HIDDEN ? PROV_AT_HIDDEN : PROV_AT_EMBEDDING;
+}

@@ -62,6 +62,10 @@ BBT_NODISCARD enum bbt_rc task_build(
     const struct task_input *in, struct task **ret, struct bbt_err *err);
 void task_free(struct task *t); /* NULL is fine */
 
+/* The job file's mode and place of the prompt, in the words of the wire. */
+enum prov_compose task_compose(const struct job_spec *spec);
+enum prov_at task_at(const struct job_spec *spec);
+
 /* Texts to be rendered like the job's own. */
 struct task_texts {
     const char *const *text_a;

@@ -312,8 +312,8 @@ void tune_ask(struct tune *t, enum tune_state to, const struct tune_ask *ask)
         .n = ask->n,
         .rows = t->setup.rows,
         .hidden = t->setup.hidden,
-        .compose = t->spec->mode == JOB_ADD ? PROV_ADD : PROV_PREPEND,
-        .at = t->spec->at == JOB_AT_HIDDEN ? PROV_AT_HIDDEN : PROV_AT_EMBEDDING,
+        .compose = task_compose(t->spec),
+        .at = task_at(t->spec),
         .fresh = ask->fresh,
         .wake = &t->op,
     };

@@ -1,7 +1,6 @@
 #include "engine/tune_load.h"
 
 #include "base/alloc.h"
-#include "base/json.h"
 #include "base/killpoint.h"
 #include "base/log.h"
 #include "engine/tune_gen.h"
@@ -10,21 +9,6 @@
 #include <string.h>
 
 /* ---- LOAD: everything that the store knows ---- */
-
-static enum bbt_rc parse_spec(struct tune *t, const char *text, struct bbt_err *err)
-{
-    struct spec_problems problems;
-    json_t *tree = NULL;
-    enum bbt_rc rc;
-
-    problem_init(&problems);
-    rc = json_parse(text, strlen(text), "job", &tree, err);
-    if (rc == BBT_OK)
-        rc = job_spec_parse(tree, JOB_WIRE, &t->spec, &problems, err);
-    json_decref(tree);
-    problem_fini(&problems);
-    return rc;
-}
 
 static enum bbt_rc load_blobs(struct tune *t, struct port_db *db, struct bbt_err *err)
 {
@@ -74,7 +58,7 @@ static void run_load(struct port_call *c, struct port_db *db)
     if (c->rc == BBT_OK && t->job.state != REC_RUNNING)
         c->rc = BBT_CANCELED; /* paused or cancelled before anybody could halt us */
     if (c->rc == BBT_OK)
-        c->rc = parse_spec(t, text, &c->err);
+        c->rc = job_spec_stored(text, &t->spec, &c->err);
     if (c->rc == BBT_OK)
         c->rc = load_blobs(t, db, &c->err);
     if (c->rc == BBT_OK)
@@ -92,19 +76,11 @@ void tune_load(struct tune *t)
 
 /* ---- PROBE ---- */
 
-static struct endpoint *find_endpoint(struct tune *t, const char *name)
-{
-    for (size_t i = 0; i < t->endpoints_nr; i++)
-        if (strcmp(t->endpoints[i].conf->name, name) == 0)
-            return &t->endpoints[i];
-    return NULL;
-}
-
 void tune_loaded(struct tune *t)
 {
     struct bbt_err err = {0};
 
-    t->ep = find_endpoint(t, t->spec->provider);
+    t->ep = endpoint_find(t->endpoints, t->endpoints_nr, t->spec->provider);
     t->model = t->ep ? endpoint_model(t->ep, t->spec->model) : NULL;
     if (!t->model) {
         (void)bbt_fail(&err, BBT_INVALID,
@@ -123,8 +99,8 @@ void tune_loaded(struct tune *t)
         .ep = t->ep,
         .model = t->model,
         .tokenizer = t->model->conf->tokenizer,
-        .compose = t->spec->mode == JOB_ADD ? PROV_ADD : PROV_PREPEND,
-        .at = t->spec->at == JOB_AT_HIDDEN ? PROV_AT_HIDDEN : PROV_AT_EMBEDDING,
+        .compose = task_compose(t->spec),
+        .at = task_at(t->spec),
         .wake = &t->op,
     };
     tune_move(t, TUNE_PROBE);

@@ -1,6 +1,7 @@
 #include "spec/job.h"
 
 #include "base/alloc.h"
+#include "base/json.h"
 #include "base/record.h"
 
 #include <math.h>
@@ -272,6 +273,21 @@ enum bbt_rc job_spec_parse(const json_t *tree, enum job_form form,
         *ret = s;
     else
         job_spec_free(s);
+    return rc;
+}
+
+enum bbt_rc job_spec_stored(const char *text, struct job_spec **ret, struct bbt_err *err)
+{
+    struct spec_problems problems;
+    json_t *tree = NULL;
+    enum bbt_rc rc;
+
+    problem_init(&problems);
+    rc = json_parse(text, strlen(text), "job", &tree, err);
+    if (rc == BBT_OK)
+        rc = job_spec_parse(tree, JOB_WIRE, ret, &problems, err);
+    json_decref(tree);
+    problem_fini(&problems);
     return rc;
 }
 

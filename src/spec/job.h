@@ -83,6 +83,11 @@ enum job_form { JOB_FILE, JOB_WIRE };
  * the caller), the first of them in `err`. The caller owns *ret. */
 BBT_NODISCARD enum bbt_rc job_spec_parse(const json_t *tree, enum job_form form,
     struct job_spec **ret, struct spec_problems *problems, struct bbt_err *err);
+
+/* The same from the text of a wire form that was accepted before: a stored job. BBT_INVALID
+ * where it is none any more. The caller owns *ret. */
+BBT_NODISCARD enum bbt_rc job_spec_stored(
+    const char *text, struct job_spec **ret, struct bbt_err *err);
 void job_spec_free(struct job_spec *s); /* NULL is fine */
 
 /* The wire form with every effective value; parse of it gives the same spec. NULL

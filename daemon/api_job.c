@@ -2,7 +2,6 @@
 #include "api.h"
 
 #include "base/alloc.h"
-#include "base/clock.h"
 #include "base/killpoint.h"
 #include "store/st_event.h"
 #include "store/st_job.h"
@@ -148,7 +147,7 @@ static void run_move(struct port_call *c, struct port_db *db)
     struct job_api *j = bbt_container(c, struct job_api, a.call);
     struct store *s = (struct store *)db;
     struct store_move m = {
-        j->a.id, j->from, j->to, j->reason, j->detail, clock_wall_us()};
+        j->a.id, j->from, j->to, j->reason, j->detail, port_wall_us()};
     struct rec_event e = {.job = j->a.id, .wall_us = m.wall_us};
 
     c->rc = store_job_get(s, j->a.id, &j->job, NULL, &c->err);

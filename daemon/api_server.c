@@ -1,7 +1,6 @@
 /* api_server.c -- the daemon itself: alive, ready, version, figures. */
 #include "api.h"
 
-#include "base/clock.h"
 #include "loop/lane.h"
 #include "loop/loop.h"
 #include "num/blas.h"
@@ -85,7 +84,7 @@ void api_server_get(struct web_req *r, void *arg)
     json_t *v = json_pack("{s:s, s:s, s:s, s:I, s:o, s:f, s:s, s:b, s:I, s:I, s:I}",
         "apiVersion", "v1", "kind", "Server", "version", BBT_VERSION, "pid",
         (json_int_t)getpid(), "started", api_time(d->started_us), "uptime_seconds",
-        (double)(clock_wall_us() - d->started_us) / 1e6, "state_dir", d->state_dir,
+        (double)(port_wall_us() - d->started_us) / 1e6, "state_dir", d->state_dir,
         "draining", (int)d->draining, "running", (json_int_t)engine_running(d->engine),
         "in_flight", (json_int_t)engine_in_flight(d->engine), "store_queue",
         (json_int_t)lane_pending(d->lane));

@@ -5,7 +5,6 @@
 #include "api.h"
 
 #include "base/alloc.h"
-#include "base/clock.h"
 #include "base/hint.h"
 #include "base/killpoint.h"
 #include "engine/task.h"
@@ -115,7 +114,7 @@ static void fill_row(struct submit *s)
 {
     s->row = (struct rec_job){
         .priority = s->spec->priority,
-        .created_us = clock_wall_us(),
+        .created_us = port_wall_us(),
         .generations_max = job_spec_generations_max(s->spec),
         .evaluations_max = job_spec_evaluations_max(s->spec),
         .best_dev = NAN,

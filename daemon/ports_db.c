@@ -1,6 +1,5 @@
 /* ports_db.c -- the engine's ports to the store: the same calls under the engine's names.
  * All run on the store's thread. */
-#include "base/clock.h"
 #include "engine/ports.h"
 #include "store/st_blob.h"
 #include "store/st_event.h"
@@ -31,7 +30,7 @@ enum bbt_rc port_db_job(struct port_db *db, int64_t id, struct rec_job *ret,
 enum bbt_rc port_db_state(struct port_db *db, int64_t id, unsigned from, enum rec_state to,
     const char *reason, const char *detail, struct bbt_err *err)
 {
-    struct store_move m = {id, from, to, reason, detail, clock_wall_us()};
+    struct store_move m = {id, from, to, reason, detail, port_wall_us()};
 
     return store_job_state(st(db), &m, err);
 }
@@ -118,7 +117,7 @@ enum bbt_rc port_db_result(struct port_db *db, const struct rec_result *r,
     const char *reason, const char *detail, struct bbt_err *err)
 {
     struct store_move m = {r->job, 1u << REC_RUNNING, REC_COMPLETED, reason, detail,
-        clock_wall_us()};
+        port_wall_us()};
 
     return store_result_put(st(db), r, &m, err);
 }
@@ -132,7 +131,7 @@ enum bbt_rc port_db_result_get(
 enum bbt_rc port_db_event(struct port_db *db, int64_t job, const char *kind,
     const char *text, struct bbt_err *err)
 {
-    struct rec_event e = {.job = job, .wall_us = clock_wall_us()};
+    struct rec_event e = {.job = job, .wall_us = port_wall_us()};
 
     (void)snprintf(e.kind, sizeof e.kind, "%s", kind);
     (void)snprintf(e.text, sizeof e.text, "%s", text);

@@ -1,7 +1,6 @@
 #include "upkeep.h"
 
 #include "base/alloc.h"
-#include "base/clock.h"
 #include "base/log.h"
 #include "engine/ports.h"
 #include "loop/loop.h"
@@ -21,7 +20,7 @@ struct upkeep {
 
 static int64_t before(uint64_t keep_us)
 {
-    return keep_us ? clock_wall_us() - (int64_t)keep_us : 0;
+    return keep_us ? port_wall_us() - (int64_t)keep_us : 0;
 }
 
 struct store_retain upkeep_limits(const struct conf *conf)

@@ -21,7 +21,7 @@
 /* The turn's monotonic time, microseconds; the same for everybody within a turn. */
 uint64_t port_now_us(void);
 
-/* Microseconds since 1970, UTC: for records that people read, never for waiting. */
+/* Microseconds since 1970, UTC: for records that people read, never for waiting. Any thread. */
 int64_t port_wall_us(void);
 
 /* The engine's only alarm: wakes `op` at `at_us` or soon after. A new call replaces the old;

@@ -1,6 +1,7 @@
 #include "api.h"
 
 #include "base/alloc.h"
+#include "base/secret.h"
 #include "loop/loop.h"
 
 #include <errno.h>
@@ -51,10 +52,12 @@ void api_reply(struct web_req *r, unsigned status, json_t *v)
 {
     char *text = v ? json_print(v) : NULL;
 
-    if (text)
+    if (text) {
+        secret_redact(text);
         web_reply(r, status, "application/json", text, strlen(text));
-    else
+    } else {
         web_problem(r, 503, "no-memory", "No memory", "the answer could not be built", NULL);
+    }
     bbt_free(text);
     json_decref(v);
 }

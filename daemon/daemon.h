@@ -15,6 +15,7 @@
 struct api;
 struct events;
 struct http_client;
+struct keys;
 struct lane;
 struct loop;
 struct store;
@@ -24,6 +25,8 @@ struct work_pool;
 
 struct daemon {
     struct conf *conf;
+    struct keys *keys;
+    struct keys *keys_before; /* of the last reload: still looked for in texts */
     const char *conf_path;
     bool log_forced; /* --log-level: a reload leaves it alone */
     char *state_dir;   /* owned */

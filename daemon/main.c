@@ -12,6 +12,7 @@
 #include "base/killpoint.h"
 #include "base/log.h"
 #include "events.h"
+#include "keys.h"
 #include "loop/lane.h"
 #include "loop/loop.h"
 #include "loop/sig.h"
@@ -340,6 +341,9 @@ int main(int argc, char **argv)
     if (!found || setup_conf(found, &r.d.conf, &err) != BBT_OK) {
         log_error("config", "%s", found ? err.msg : "no memory");
         code = SETUP_EXIT_CONFIG;
+    } else if (keys_load(r.d.conf, NULL, &r.d.keys, &err) != BBT_OK) {
+        log_error("config", "%s", err.msg);
+        code = err.rc == BBT_DENIED ? SETUP_EXIT_DENIED : SETUP_EXIT_CONFIG;
     } else if (s.check_only) {
         (void)printf("%s: good\n", found);
         code = SETUP_EXIT_OK;
@@ -357,6 +361,8 @@ int main(int argc, char **argv)
     bbt_free(r.d.state_dir);
     bbt_free(r.d.socket_path);
     conf_free(r.d.conf);
+    keys_free(r.d.keys);
+    keys_free(r.d.keys_before);
     bbt_free(found);
     return code;
 }

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "daemon.h"
 #include "events.h"
+#include "keys.h"
 #include "loop/lane.h"
 #include "loop/loop.h"
 #include "loop/timer.h"
@@ -200,7 +201,8 @@ struct exchange {
     struct http_slice slice;
     char url[URL_MAX], unix_path[URL_MAX];
     char header[PORT_HEADERS_MAX][HEADER_MAX];
-    const char *headers[PORT_HEADERS_MAX + 1];
+    char *key; /* the provider's credential as a header; or NULL */
+    const char *headers[PORT_HEADERS_MAX + 2];
     struct bbt_err refused; /* the request could not even be written down */
 };
 
@@ -241,6 +243,17 @@ static bool write_url(struct exchange *e, const struct port_http *x)
     return n > 0 && (size_t)n < sizeof e->unix_path;
 }
 
+/* The only place where a key meets a request. */
+static bool write_key(struct exchange *e, const struct port_http *x)
+{
+    enum bbt_rc rc = x->provider ? keys_header(bound.d->keys, x->provider, &e->key)
+                                 : BBT_NOTFOUND;
+
+    if (rc == BBT_OK)
+        e->headers[x->headers] = e->key;
+    return rc == BBT_OK || rc == BBT_NOTFOUND;
+}
+
 static bool write_headers(struct exchange *e, const struct port_http *x)
 {
     for (size_t i = 0; i < x->headers; i++) {
@@ -269,6 +282,11 @@ void port_http_start(struct port_http *x)
     op_init(&e->op, loop_turnq(bound.d->loop), exchange_step);
     if (!write_url(e, x) || !write_headers(e, x)) {
         (void)bbt_fail(&e->refused, BBT_INVALID, "the provider's URL is too long");
+        op_wake(&e->op);
+        return;
+    }
+    if (!write_key(e, x)) { /* as rare */
+        (void)bbt_fail(&e->refused, BBT_AGAIN, "no memory for a request");
         op_wake(&e->op);
         return;
     }
@@ -311,6 +329,7 @@ void port_http_fini(struct port_http *x)
     assert(x->done);
     op_fini(&e->op);
     http_req_fini(&e->req);
+    keys_header_free(e->key);
     bbt_free(e);
     x->impl = NULL;
     x->answer = NULL;

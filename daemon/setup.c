@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/yaml.h"
+#include "keys.h"
 #include "sched/sched.h"
 
 #include <getopt.h>
@@ -120,6 +121,7 @@ static enum bbt_rc settle_paths(struct conf *c, const char *path, struct bbt_err
 
         for (size_t k = 0; k < p[i].models.nr; k++)
             ok = ok && settle_path(path, &m[k].tokenizer);
+        ok = ok && settle_path(path, &p[i].key.file);
     }
     return ok ? BBT_OK : bbt_fail(err, BBT_NOMEM, "no memory for the configuration");
 }
@@ -187,11 +189,19 @@ static void apply(struct daemon *d, struct conf *fresh)
 enum bbt_rc setup_reload(struct daemon *d, struct bbt_err *err)
 {
     struct conf *fresh = NULL;
+    struct keys *keys = NULL;
     json_t *a, *b;
     enum bbt_rc rc = setup_conf(d->conf_path, &fresh, err);
 
-    if (rc != BBT_OK)
+    if (rc == BBT_OK) /* from the places that they were read from at the start */
+        rc = keys_load(d->conf, d->keys, &keys, err);
+    if (rc != BBT_OK) {
+        conf_free(fresh);
         return rc;
+    }
+    keys_free(d->keys_before);
+    d->keys_before = d->keys;
+    d->keys = keys;
     apply(d, fresh);
     a = conf_print(d->conf);
     b = conf_print(fresh);

@@ -1,5 +1,7 @@
 #include "base/err.h"
 
+#include "base/secret.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,6 +16,7 @@ enum bbt_rc bbt_fail(struct bbt_err *err, enum bbt_rc rc, const char *fmt, ...)
     va_start(ap, fmt);
     (void)vsnprintf(err->msg, sizeof err->msg, fmt, ap);
     va_end(ap);
+    secret_redact(err->msg);
     return rc;
 }
 
@@ -34,6 +37,7 @@ enum bbt_rc bbt_err_ctx(struct bbt_err *err, const char *fmt, ...)
     used = n < 0 ? 0 : (size_t)n;
     if (used < sizeof err->msg)
         (void)snprintf(err->msg + used, sizeof err->msg - used, ": %s", old);
+    secret_redact(err->msg);
     return err->rc;
 }
 

@@ -1,6 +1,7 @@
 #include "base/log.h"
 
 #include "base/clock.h"
+#include "base/secret.h"
 
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -47,6 +48,7 @@ void log_put(enum log_level level, const char *id, const char *fmt, ...)
     (void)vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
     flatten(text);
+    secret_redact(text);
     if (getenv("JOURNAL_STREAM")) {
         n = snprintf(line, sizeof line, "<%d>%s: %s\n", journal_level[level], id, text);
     } else {

@@ -122,6 +122,7 @@ struct port_http {
     const char *method;
     const char *base_url; /* http://..., https://..., or unix:/path */
     const char *path;     /* "/v2/..." */
+    const char *provider; /* whose key goes along, as the port knows it; or NULL */
     struct {
         const char *name, *value;
     } header[PORT_HEADERS_MAX];

@@ -104,6 +104,7 @@ static void send_now(struct query *c)
         .method = c->req.method,
         .base_url = conf->url,
         .path = c->req.path,
+        .provider = conf->name,
         .headers = c->req.headers,
         .body = c->req.body.data,
         .body_len = c->req.body.len,

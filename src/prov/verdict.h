@@ -59,8 +59,8 @@ void verdict_error_text(const void *body, size_t len, char *out, size_t room,
     char *ret_code, size_t code_room);
 
 /* Copies text without what could disturb a terminal or a log: controls become one space,
- * direction marks vanish, broken UTF-8 becomes '?', runs of blanks become one. At most
- * `room` - 1 bytes, cut between characters. */
+ * direction marks vanish, broken UTF-8 becomes '?', runs of blanks become one, a known key
+ * becomes SECRET_MARK. At most `room` - 1 bytes, cut between characters. */
 void verdict_clean(const char *s, size_t len, char *out, size_t room);
 
 /* Wait that a response asks for, microseconds, by retry-after-ms, Retry-After (seconds with

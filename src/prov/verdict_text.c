@@ -2,6 +2,7 @@
 #include "prov/verdict.h"
 
 #include "base/json.h"
+#include "base/secret.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -47,6 +48,19 @@ static bool is_mark(uint32_t c)
            (c >= 0x2060 && c <= 0x206f) || c == 0xfeff;
 }
 
+/* In the place of a key; left out where there is no room. Returns the new end. */
+static size_t put_mark(char *out, size_t room, size_t at, bool gap)
+{
+    static const size_t len = sizeof SECRET_MARK - 1;
+
+    if (len + gap > room - 1 - at)
+        return at;
+    if (gap)
+        out[at++] = ' ';
+    memcpy(out + at, SECRET_MARK, len);
+    return at + len;
+}
+
 void verdict_clean(const char *s, size_t len, char *out, size_t room)
 {
     const unsigned char *p = (const unsigned char *)s, *end = p + len;
@@ -57,8 +71,15 @@ void verdict_clean(const char *s, size_t len, char *out, size_t room)
         return;
     while (p < end) {
         uint32_t c = '?';
-        size_t n = utf8_at(p, (size_t)(end - p), &c), need;
+        size_t n = secret_at((const char *)p, (size_t)(end - p)), need;
 
+        if (n) { /* here, because a text that is cut later hides what a key's rest was */
+            at = put_mark(out, room, at, gap && at);
+            gap = false;
+            p += n;
+            continue;
+        }
+        n = utf8_at(p, (size_t)(end - p), &c);
         if (n && (is_blank(c) || is_mark(c))) {
             gap |= is_blank(c);
             p += n;

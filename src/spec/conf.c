@@ -65,6 +65,14 @@ static const struct key provider_keys[] = {
     MUST("name", KEY_NAME, name, 1, 128, "as the job file says it"),
     WORD("kind", kind, kinds, "kserve2", "the dialect that it speaks"),
     MUST("url", KEY_NAME, url, 1, 1024, "http://HOST:PORT, https://HOST or unix:/path"),
+    ROW("key.credential", KEY_NAME, key.credential, 1, 128, NULL,
+        "API key: a systemd credential of this name"),
+    ROW("key.file", KEY_NAME, key.file, 1, 4096, NULL,
+        "API key: a file that nobody else can read; read again by a reload"),
+    ROW("key.env", KEY_NAME, key.env, 1, 128, NULL,
+        "API key: an environment variable, wiped once it is read"),
+    ROW("key_header", KEY_NAME, key_header, 1, 63, "authorization",
+        "header of the key; authorization: as \"Bearer KEY\""),
     ROW("concurrency", KEY_COUNT, concurrency, 1, 1024, "4",
         "requests in flight at once"),
     ROW("http.timeout", KEY_TIME, timeout_us, 0.001, 86400, "120s",
@@ -146,13 +154,48 @@ static void check_url(
 {
     char pointer[96];
 
-    if (!p->url || starts(p->url, "http://") || starts(p->url, "https://") ||
-        (starts(p->url, "unix:/")))
+    if (!p->url)
         return;
     (void)snprintf(pointer, sizeof pointer, "/providers/%zu/url", i);
-    problem_add(problems, pointer, false,
-        "http://HOST:PORT, https://HOST or unix:/path",
-        "providers[%zu].url: \"%.80s\" is no address", i, p->url);
+    if (!starts(p->url, "http://") && !starts(p->url, "https://") && !starts(p->url, "unix:/"))
+        problem_add(problems, pointer, false,
+            "http://HOST:PORT, https://HOST or unix:/path",
+            "providers[%zu].url: is no address", i);
+    else if (strpbrk(p->url, "@?#")) /* where keys are hidden; not repeated, for that reason */
+        problem_add(problems, pointer, false, "a key goes to `key`",
+            "providers[%zu].url: must have no user, query or fragment", i);
+}
+
+/* A token of HTTP (RFC 9110, 5.6.2): else one header could smuggle in another. */
+static bool is_token(const char *s)
+{
+    for (; *s; s++)
+        if (*s <= ' ' || *s > '~' || strchr("\"(),/:;<=>?@[\\]{}", *s))
+            return false;
+    return true;
+}
+
+static void check_key(
+    const struct conf_provider *p, size_t i, struct spec_problems *problems)
+{
+    int ways = (p->key.credential != NULL) + (p->key.file != NULL) + (p->key.env != NULL);
+    char pointer[96];
+
+    if (ways > 1) {
+        (void)snprintf(pointer, sizeof pointer, "/providers/%zu/key", i);
+        problem_add(problems, pointer, false, "one of credential, file and env",
+            "providers[%zu].key: says %d places", i, ways);
+    }
+    if (p->key_header && !is_token(p->key_header)) {
+        (void)snprintf(pointer, sizeof pointer, "/providers/%zu/key_header", i);
+        problem_add(problems, pointer, false, "letters, digits and -",
+            "providers[%zu].key_header: is no name of a header", i);
+    }
+    if (p->key.credential && strchr(p->key.credential, '/')) {
+        (void)snprintf(pointer, sizeof pointer, "/providers/%zu/key/credential", i);
+        problem_add(problems, pointer, false, "a path goes to `file`",
+            "providers[%zu].key.credential: must be a name", i);
+    }
 }
 
 static void check_models(
@@ -179,6 +222,7 @@ static void check_providers(const struct conf *c, struct spec_problems *problems
 
     for (size_t i = 0; i < c->providers.nr; i++) {
         check_url(&p[i], i, problems);
+        check_key(&p[i], i, problems);
         check_models(&p[i], i, problems);
         for (size_t j = 0; p[i].name && j < i; j++)
             if (p[j].name && strcmp(p[i].name, p[j].name) == 0) {

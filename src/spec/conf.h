@@ -36,6 +36,12 @@ struct conf_provider {
     char *name;
     enum conf_kind kind;
     char *url;            /* http://HOST:PORT, https://..., unix:/path */
+    struct { /* where the API key is; at most one is not NULL */
+        char *credential; /* name below $CREDENTIALS_DIRECTORY */
+        char *file;
+        char *env;
+    } key;
+    char *key_header; /* "authorization" (then "Bearer KEY"), or the header that is the key */
     uint64_t concurrency; /* requests in flight */
     uint64_t timeout_us, connect_timeout_us;
     uint64_t response_max; /* bytes */

@@ -98,6 +98,19 @@ static void unknown_key(struct walk *w, const char *prefix, const char *pointer,
 static void walk(
     struct walk *w, const json_t *tree, const char *prefix, const char *pointer);
 
+static void not_a_section(
+    struct walk *w, char path[static 96], size_t len, const char *pointer)
+{
+    char section[120], fix[160];
+
+    path[len] = '.';
+    path[len + 1] = '\0';
+    all_keys(w->t, path, fix, sizeof fix);
+    reader_section(pointer, section, sizeof section);
+    problem_add(w->problems, pointer, false, fix,
+        "%s: must be a section of \"key: value\"", section);
+}
+
 /* One key of a section: a row's value, a section of its own, or a mistake. */
 static void member(struct walk *w, const char *prefix, const char *pointer,
     const char *key, const json_t *v)
@@ -128,8 +141,8 @@ static void member(struct walk *w, const char *prefix, const char *pointer,
         path[len + 1] = '\0';
         walk(w, v, path, below);
     } else if (!json_is_null(v)) {
-        reader_wrong(&(struct reader){NULL, below, w->problems}, "a section", v,
-            "indented lines of \"key: value\"");
+        /* what stands there is not repeated: it may be a key that belongs into a file */
+        not_a_section(w, path, len, below);
     }
 }
 

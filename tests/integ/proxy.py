@@ -37,6 +37,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def relay(self, body):
         proxy = self.server.proxy
         infer = self.command == "POST" and self.path.endswith("/infer")
+        if proxy.want and self.headers.get(proxy.want[0]) != proxy.want[1]:
+            proxy.strangers += 1
+            self.send(401, b'{"error":"who are you"}')
+            return
         with proxy.lock:
             proxy.seen += infer
             mode = proxy.mode if infer else None
@@ -140,6 +144,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def send_401(self, *_):
         self.send(401, b'{"error":"who are you"}')
 
+    def send_echo(self, *_):
+        """Repeats the caller's key in an error, as careless gateways do."""
+        self.send(*self.server.proxy.echo)
+
     def send_404(self, *_):
         self.send(404, b'{"error":"unknown model"}')
 
@@ -169,6 +177,9 @@ class Proxy:
         self.unix_path = unix_path
         self.lock = threading.Lock()
         self.mode, self.good_left = None, 0
+        self.want = None  # (header, value) that every request must have
+        self.echo = None  # (status, body, type) of mode "echo"
+        self.strangers = 0
         self.seen = self.spoiled = self.drowned = 0
         self.server = Server(("127.0.0.1", 0), Handler)
         self.server.proxy = self

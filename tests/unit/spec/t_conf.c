@@ -21,6 +21,8 @@ static const char full[] =
     "  - name: a\n"
     "    kind: kserve2\n"
     "    url: unix:/run/lm.sock\n"
+    "    key: {file: key.txt}\n"
+    "    key_header: X-Api-Key\n"
     "    concurrency: 7\n"
     "    http: {timeout: 30s, connect_timeout: 2s, max_response: 64K}\n"
     "    retry: {base: 10ms, cap: 1m, give_up_after: 0s}\n"
@@ -127,6 +129,9 @@ static void every_value_lands(void **state)
     assert_int_equal(c->blas_threads, 1);
     assert_int_equal(c->providers.nr, 2);
     assert_string_equal(p->url, "unix:/run/lm.sock");
+    assert_string_equal(p->key.file, "key.txt");
+    assert_null(p->key.env);
+    assert_string_equal(p->key_header, "X-Api-Key");
     assert_int_equal(p->concurrency, 7);
     assert_int_equal(p->timeout_us, 30000000);
     assert_int_equal(p->connect_timeout_us, 2000000);
@@ -214,11 +219,41 @@ static void places(void **state)
         "model's vocabulary, relative to this file)\n"
         "f.yaml:11:40: providers[1].models: must have 1 to 256 items, not 0\n"
         "f.yaml:12:5: providers[2]: must be a section (it is lines of \"key: value\")\n"
-        "f.yaml:6:10: providers[0].url: \"localhost:8000\" is no address "
+        "f.yaml:6:10: providers[0].url: is no address "
         "(http://HOST:PORT, "
         "https://HOST or unix:/path)\n"
         "f.yaml:10:16: providers[0].models[1].name: a second model \"m\"\n"
         "f.yaml:11:12: providers[1].name: a second provider \"a\"\n");
+}
+
+/* A key that stands in the file itself is refused, and no message repeats it. */
+static void keys_are_not_repeated(void **state)
+{
+    static const char *const lines[] = {"url: http://user:sk-canary@host", "key: sk-canary",
+        "url: 'https://host/?k=sk-canary'", "url: sk-canary", "key_header: 'X: sk-canary'",
+        "key: {file: a, env: B}", "key: {credential: ../a}", "url: 'https://h#sk-canary'"};
+    char text[400];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
+        bool url = strncmp(lines[i], "url", 3) == 0;
+        struct spec_problems p;
+        json_t *tree;
+
+        (void)snprintf(text, sizeof text,
+            "providers:\n  - name: a\n%s    %s\n    models: [{name: m, tokenizer: t}]\n",
+            url ? "" : "    url: http://x\n", lines[i]);
+        tree = form_tree(text);
+        problem_init(&p);
+        assert_null(parse(tree, &p));
+        assert_true(p.nr > 0);
+        for (size_t k = 0; k < p.nr; k++) {
+            assert_null(strstr(p.item[k].message, "sk-canary"));
+            assert_null(strstr(p.item[k].fix, "sk-canary"));
+        }
+        problem_fini(&p);
+        json_decref(tree);
+    }
 }
 
 static void without_memory(void **state)
@@ -264,6 +299,7 @@ int main(void)
         cmocka_unit_test(print_reads_back),
         cmocka_unit_test(every_key),
         cmocka_unit_test(places),
+        cmocka_unit_test(keys_are_not_repeated),
         cmocka_unit_test(without_memory),
         cmocka_unit_test(page),
     };

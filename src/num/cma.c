@@ -85,6 +85,7 @@ double cma_axis_ratio(const struct cma *c)
 {
     double low = c->d[0], high = c->d[0];
 
+    assert(!c->owed);
     for (size_t i = 1; i < c->n; i++) {
         low = fmin(low, c->d[i]);
         high = fmax(high, c->d[i]);
@@ -128,6 +129,7 @@ const double *cma_ask(struct cma *c)
 
     if (c->asked)
         return c->x;
+    assert(!c->owed);
     rng_fill_normal(c->opts.seed, RNG_CMA, c->now.generation * cells, cells, c->t);
     z = length(c->t, n);
     cma_cov_shape(c, c->t, c->lambda, c->x);
@@ -200,7 +202,6 @@ static void rank_rows(struct cma *c, const double *loss)
         for (size_t j = 0; j < n; j++)
             c->y[k * n + j] = (row[j] - c->mean[j]) / c->now.sigma;
     }
-    cma_cov_whiten(c, c->y, c->lambda, c->t);
 }
 
 /* out = sum over the best mu rows of weight * row. */
@@ -254,65 +255,190 @@ static bool all_finite(const double *v, size_t n)
     return ok;
 }
 
-/* Mean and both paths; false (and nothing done) where a number leaves the doubles.
- * h_sigma stalls pc while sigma's path is still too long, else C would grow along an
- * axis that sigma is already correcting. */
-static bool move_mean(struct cma *c, bool *ret_hsig)
+/* The steps' mean c->v, and where it takes the mean: c->v + 3 n. */
+static const double *next_mean(struct cma *c)
 {
-    const struct cma_par *p = &c->par;
-    double *yw = c->v, *tw = c->v + c->n, *white = c->v + 2 * c->n,
-           *mean = c->v + 3 * c->n;
-    double ks = sqrt(p->cs * (2.0 - p->cs) * p->mueff), norm;
-    double kc = sqrt(p->cc * (2.0 - p->cc) * p->mueff);
+    double *yw = c->v, *mean = c->v + 3 * c->n;
 
     recombine(c, c->y, yw);
-    recombine(c, c->t, tw);
-    cma_cov_back(c, tw, white);
     for (size_t j = 0; j < c->n; j++)
         mean[j] = c->mean[j] + c->now.sigma * yw[j];
+    return mean;
+}
+
+/* Sigma's path goes on; false (and nothing done) where a number leaves the doubles. This,
+ * the coefficients of the steps and sigma are all that a tell needs the eigenbasis for.
+ * h_sigma stalls pc while this path is still too long, else C would grow along an axis
+ * that sigma is already correcting. */
+static bool move_ps(struct cma *c, const double *mean)
+{
+    const struct cma_par *p = &c->par;
+    double *tw = c->v + c->n, *white = c->v + 2 * c->n;
+    double ks = sqrt(p->cs * (2.0 - p->cs) * p->mueff), norm;
+
+    cma_cov_whiten(c, c->y, c->lambda, c->t);
+    recombine(c, c->t, tw);
+    cma_cov_back(c, tw, white);
     norm = length(white, c->n);
     if (!all_finite(mean, c->n) || !all_finite(c->t, c->lambda * c->n) ||
         !(norm < 1e100))
         return false;
+    for (size_t j = 0; j < c->n; j++)
+        c->ps[j] = (1.0 - p->cs) * c->ps[j] + ks * white[j];
+    norm = length(c->ps, c->n);
+    norm = norm * norm / (1.0 - pow(1.0 - p->cs, 2.0 * (double)c->now.generation));
+    c->hsig = norm / (double)c->n < 2.0 + 4.0 / ((double)c->n + 1.0);
+    return true;
+}
+
+/* The mean, its shift and C's path. */
+static void move_mean(struct cma *c, const double *mean)
+{
+    const struct cma_par *p = &c->par;
+    const double *yw = c->v;
+    double kc = sqrt(p->cc * (2.0 - p->cc) * p->mueff);
+
     for (size_t j = 0; j < c->n; j++) {
         c->shift[j] = mean[j] - c->mean[j];
         c->mean[j] = mean[j];
-        c->ps[j] = (1.0 - p->cs) * c->ps[j] + ks * white[j];
+        c->pc[j] = (1.0 - p->cc) * c->pc[j] + (c->hsig ? kc * yw[j] : 0.0);
     }
-    norm = length(c->ps, c->n);
-    norm = norm * norm / (1.0 - pow(1.0 - p->cs, 2.0 * (double)c->now.generation));
-    *ret_hsig = norm / (double)c->n < 2.0 + 4.0 / ((double)c->n + 1.0);
-    for (size_t j = 0; j < c->n; j++)
-        c->pc[j] = (1.0 - p->cc) * c->pc[j] + (*ret_hsig ? kc * yw[j] : 0.0);
-    return true;
+}
+
+static double next_sigma(struct cma *c, const double *loss, bool pair)
+{
+    if (c->opts.step == CMA_STEP_CSA)
+        return c->now.sigma * exp(csa(c));
+    return pair ? c->now.sigma * exp(tpa(c, loss)) : c->now.sigma;
+}
+
+static enum bbt_rc check_losses(
+    const struct cma *c, const double *loss, struct bbt_err *err)
+{
+    for (size_t k = 0; k < c->lambda; k++)
+        if (!isfinite(loss[k]))
+            return bbt_fail(err, BBT_INVALID, "loss of candidate %zu is not finite", k);
+    return BBT_OK;
+}
+
+static void close_generation(struct cma *c)
+{
+    remember_loss(c);
+    c->now.generation++;
+    c->asked = false;
 }
 
 enum bbt_rc cma_tell(struct cma *c, const double *loss, struct bbt_err *err)
 {
-    bool pair = two_point(c), hsig = true;
+    bool pair = two_point(c);
+    enum bbt_rc rc = check_losses(c, loss, err);
+    const double *mean;
     double sigma;
 
-    for (size_t k = 0; k < c->lambda; k++)
-        if (!isfinite(loss[k]))
-            return bbt_fail(err, BBT_INVALID, "loss of candidate %zu is not finite", k);
+    if (rc != BBT_OK)
+        return rc;
+    assert(!c->owed);
     (void)cma_ask(c);
     rank_rows(c, loss);
-    remember_loss(c);
-    c->now.generation++;
-    c->asked = false;
-    if (!move_mean(c, &hsig)) {
+    close_generation(c);
+    mean = next_mean(c);
+    if (!move_ps(c, mean)) {
         c->now.numeric = 1;
         return BBT_OK;
     }
-    cma_cov_learn(
-        c, hsig ? c->par.c1 : c->par.c1 * (1.0 - c->par.cc * (2.0 - c->par.cc)));
-    if (c->opts.step == CMA_STEP_CSA)
-        sigma = c->now.sigma * exp(csa(c));
-    else
-        sigma = pair ? c->now.sigma * exp(tpa(c, loss)) : c->now.sigma;
+    move_mean(c, mean);
+    cma_cov_steps(c);
+    cma_cov_learn(c, false);
+    sigma = next_sigma(c, loss, pair);
     if (sigma > 1e-280 && sigma < 1e280)
         c->now.sigma = sigma;
     else
         c->now.numeric = 1;
+    return BBT_OK;
+}
+
+/* ---- a tell without the eigenbasis ----
+ *
+ *   f64 sigma | f64 h_sigma, 0 or 1 | f64 ps[dim] | f64 step[popsize]    (native order) */
+
+static size_t trace_doubles(const struct cma *c)
+{
+    return 2 + c->n + c->lambda;
+}
+
+enum bbt_rc cma_trace(const struct cma *c, struct bbt_buf *ret, struct bbt_err *err)
+{
+    const double head[2] = {c->now.sigma, c->hsig ? 1.0 : 0.0};
+    uint8_t *to;
+
+    if (c->now.numeric)
+        return BBT_OK;
+    assert(c->now.generation > 0 && !c->asked);
+    to = buf_extend(ret, trace_doubles(c) * sizeof(double));
+    if (!to)
+        return bbt_fail(err, BBT_NOMEM, "no room for the trace of a generation");
+    memcpy(to, head, sizeof head);
+    memcpy(to + sizeof head, c->ps, c->n * sizeof(double));
+    memcpy(to + sizeof head + c->n * sizeof(double), c->step, c->lambda * sizeof(double));
+    return BBT_OK;
+}
+
+/* `head`: sigma and h_sigma. */
+static enum bbt_rc check_trace(const struct cma *c, const char *trace, size_t len,
+    double head[2], struct bbt_err *err)
+{
+    bool ok = true;
+
+    if (len != trace_doubles(c) * sizeof(double))
+        return bbt_fail(err, BBT_CORRUPT, "trace of a generation: length does not fit");
+    memcpy(head, trace, 2 * sizeof *head);
+    for (size_t i = 2; i < len / sizeof(double); i++) {
+        double v;
+
+        memcpy(&v, trace + i * sizeof v, sizeof v);
+        ok = ok && isfinite(v);
+    }
+    if (!ok || !(head[0] > 1e-280 && head[0] < 1e280) ||
+        (head[1] != 0.0 && head[1] != 1.0))
+        return bbt_fail(
+            err, BBT_CORRUPT, "trace of a generation: a number is out of range");
+    return BBT_OK;
+}
+
+enum bbt_rc cma_retell(struct cma *c, const double *loss, const void *trace, size_t len,
+    struct bbt_err *err)
+{
+    const char *from = trace;
+    const double *mean;
+    bool pair = two_point(c);
+    enum bbt_rc rc = check_losses(c, loss, err);
+    double head[2] = {0.0, 0.0};
+
+    assert(c->asked); /* drawing needs the basis */
+    if (rc == BBT_OK)
+        rc = check_trace(c, from, len, head, err);
+    if (rc != BBT_OK)
+        return rc;
+    rank_rows(c, loss);
+    mean = next_mean(c);
+    if (!all_finite(mean, c->n))
+        return bbt_fail(err, BBT_CORRUPT, "trace of a generation: not of these candidates");
+    close_generation(c);
+    from += sizeof head;
+    memcpy(c->ps, from, c->n * sizeof(double));
+    memcpy(c->step, from + c->n * sizeof(double), c->lambda * sizeof(double));
+    c->hsig = head[1] != 0.0;
+    move_mean(c, mean);
+    cma_cov_learn(c, true);
+    if (pair && c->opts.step == CMA_STEP_TPA)
+        (void)tpa(c, loss);
+    c->now.sigma = head[0];
+    return BBT_OK;
+}
+
+enum bbt_rc cma_settle(struct cma *c, struct bbt_err *err)
+{
+    if (c->owed && !cma_cov_settle(c))
+        return bbt_fail(err, BBT_CORRUPT, "the covariance is not positive definite");
     return BBT_OK;
 }

@@ -114,6 +114,25 @@ BBT_NODISCARD enum bbt_rc cma_save(
 BBT_NODISCARD enum bbt_rc cma_load(
     const void *bytes, size_t len, struct cma **ret, struct bbt_err *err);
 
+/* Resuming without an eigendecomposition per generation (half a second each at dim 1000).
+ *
+ * cma_trace() appends what the last cma_tell() learned with the help of the eigenbasis:
+ * sigma, its path, the coefficients of the steps. Nothing where the state is "numeric".
+ * After cma_load_owing() the basis is still to be made: until cma_settle(), only
+ * cma_put(), cma_retell(), cma_point(), cma_generation(), cma_dim(), cma_popsize() and
+ * cma_free() may be called. cma_retell() closes the generation that cma_put() filled as
+ * cma_tell() did, to the bit, and takes from the trace what it cannot compute;
+ * BBT_INVALID as cma_tell(), BBT_CORRUPT where the trace is none of this optimiser; then
+ * nothing changes. It may leave the basis to be made again. cma_settle() makes it, at
+ * once where it stands already; BBT_CORRUPT where C has none: then only cma_free(). */
+BBT_NODISCARD enum bbt_rc cma_trace(
+    const struct cma *c, struct bbt_buf *ret, struct bbt_err *err);
+BBT_NODISCARD enum bbt_rc cma_load_owing(
+    const void *bytes, size_t len, struct cma **ret, struct bbt_err *err);
+BBT_NODISCARD enum bbt_rc cma_retell(struct cma *c, const double *loss,
+    const void *trace, size_t len, struct bbt_err *err);
+BBT_NODISCARD enum bbt_rc cma_settle(struct cma *c, struct bbt_err *err);
+
 /* Short identity of the state (that is, of everything that shapes the next ask and
  * cma_stop(), the decomposition included). Equal before cma_save() and after cma_load()
  * exactly where the run goes on to the bit. */

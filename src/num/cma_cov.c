@@ -186,18 +186,21 @@ static double step_coef(const struct cma *c, size_t k)
     return c->par.cmu * w;
 }
 
+void cma_cov_steps(struct cma *c)
+{
+    for (size_t k = 0; k < c->lambda; k++)
+        c->step[k] = step_coef(c, k);
+}
+
 static void learn_separable(struct cma *c, double keep)
 {
     size_t n = c->n;
 
     for (size_t j = 0; j < n; j++)
         c->cov[j] = keep * c->cov[j] + c->par.c1 * c->pc[j] * c->pc[j];
-    for (size_t k = 0; k < c->lambda; k++) {
-        double coef = step_coef(c, k);
-
+    for (size_t k = 0; k < c->lambda; k++)
         for (size_t j = 0; j < n; j++)
-            c->cov[j] += coef * c->y[k * n + j] * c->y[k * n + j];
-    }
+            c->cov[j] += c->step[k] * c->y[k * n + j] * c->y[k * n + j];
 }
 
 static void learn_full(struct cma *c, double keep)
@@ -209,23 +212,46 @@ static void learn_full(struct cma *c, double keep)
     c->now.decay *= keep;
     c->coef[at] = c->par.c1;
     memcpy(c->pend + at * n, c->pc, n * sizeof *c->pend);
-    for (size_t k = 0; k < c->lambda; k++)
-        c->coef[at + 1 + k] = step_coef(c, k);
+    memcpy(c->coef + at + 1, c->step, c->lambda * sizeof *c->coef);
     memcpy(c->pend + (at + 1) * n, c->y, c->lambda * n * sizeof *c->pend);
     c->now.pend_nr += c->lambda + 1;
 }
 
-void cma_cov_learn(struct cma *c, double c1a)
+void cma_cov_learn(struct cma *c, bool later)
 {
-    double keep = 1.0 - c1a - c->par.cmu * c->par.weight_sum;
+    const struct cma_par *p = &c->par;
+    double c1a = c->hsig ? p->c1 : p->c1 * (1.0 - p->cc * (2.0 - p->cc));
+    double keep = 1.0 - c1a - p->cmu * p->weight_sum;
 
     if (separable(c))
         learn_separable(c, keep);
     else
         learn_full(c, keep);
-    if (!separable(c) && (double)(c->now.generation - c->now.eig_at) < c->par.gap)
+    if (!separable(c) && (double)(c->now.generation - c->now.eig_at) < p->gap)
         return;
     c->now.eig_at = c->now.generation;
-    if (!cma_cov_decompose(c))
+    if (later) {
+        if (!separable(c))
+            flush_pending(c);
+        c->now.decomposed++;
+        c->owed = true;
+    } else if (!cma_cov_decompose(c)) {
         c->now.numeric = 1;
+    }
+}
+
+bool cma_cov_settle(struct cma *c)
+{
+    struct cma_now now = c->now;
+    bool ok = true;
+
+    c->now.pend_nr = 0;
+    c->now.decay = 1.0;
+    if (now.decomposed == 0)
+        cma_cov_start(c);
+    else
+        ok = cma_cov_decompose(c);
+    c->now = now;
+    c->owed = !ok;
+    return ok;
 }

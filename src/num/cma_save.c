@@ -79,6 +79,7 @@ uint64_t cma_digest(const struct cma *c)
         uint64_t body, eig;
     } all = {image_of(c), 0, c->eig_id};
 
+    assert(!c->owed);
     all.body = digest_short(c->mean, cma_state_doubles(c) * sizeof(double));
     return digest_short(&all, sizeof all);
 }
@@ -180,25 +181,7 @@ static bool numbers_sound(const struct cma *c)
     return true;
 }
 
-/* Eigenvectors as they were: of C without what is pending. */
-static bool decompose_again(struct cma *c)
-{
-    struct cma_now now = c->now;
-    bool ok;
-
-    if (now.decomposed == 0) {
-        cma_cov_start(c);
-        c->now = now;
-        return true;
-    }
-    c->now.pend_nr = 0;
-    c->now.decay = 1.0;
-    ok = cma_cov_decompose(c);
-    c->now = now;
-    return ok;
-}
-
-enum bbt_rc cma_load(
+enum bbt_rc cma_load_owing(
     const void *bytes, size_t len, struct cma **ret, struct bbt_err *err)
 {
     struct cma *c = NULL;
@@ -218,7 +201,24 @@ enum bbt_rc cma_load(
     c->now = head.now;
     memcpy(
         c->mean, (const uint8_t *)bytes + sizeof head, head.doubles * sizeof(double));
-    if (!numbers_sound(c) || !decompose_again(c)) {
+    c->owed = true;
+    if (!numbers_sound(c)) {
+        cma_free(c);
+        return corrupt(err, "numbers out of range");
+    }
+    *ret = c;
+    return BBT_OK;
+}
+
+enum bbt_rc cma_load(
+    const void *bytes, size_t len, struct cma **ret, struct bbt_err *err)
+{
+    struct cma *c = NULL;
+    enum bbt_rc rc = cma_load_owing(bytes, len, &c, err);
+
+    if (rc != BBT_OK)
+        return rc;
+    if (cma_settle(c, NULL) != BBT_OK) {
         cma_free(c);
         return corrupt(err, "numbers out of range");
     }

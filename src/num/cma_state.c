@@ -69,7 +69,7 @@ enum bbt_rc cma_state_size(struct cma *c, const struct cma_opts *opts,
     c->pend_max = full ? (size_t)fmax(1.0, ceil(c->par.gap)) * (c->lambda + 1) : 0;
     c->hist_max = 10 + 30 * n / c->lambda;
     doubles =
-        saved_fixed(c) + 2 * c->pend_max * n + 3 * c->lambda * n + 5 * n + c->lambda;
+        saved_fixed(c) + 2 * c->pend_max * n + 3 * c->lambda * n + 5 * n + 2 * c->lambda;
     if (full)
         doubles += n * n + 1 + 6 * n + 2 * n * n;
     doubles += 16 * 8; /* alignment */
@@ -106,6 +106,7 @@ static void carve(struct cma *c)
     c->pend = c->cov + c->c_nr;
     c->d = take(&at, n);
     c->weight = take(&at, c->lambda);
+    c->step = take(&at, c->lambda);
     c->x = take(&at, rows);
     c->y = take(&at, rows);
     c->t = take(&at, rows);

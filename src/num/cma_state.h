@@ -43,6 +43,8 @@ struct cma {
     size_t pend_max; /* vectors */
     size_t hist_max;
     bool asked;      /* `x` holds the open generation */
+    bool owed;       /* `b` and `d` are to be made: cma_settle() */
+    bool hsig;       /* of the last tell */
     uint64_t eig_id; /* hash of `b` and `d` */
     double *mem;     /* the one block behind the pointers below */
 
@@ -53,6 +55,7 @@ struct cma {
     double *b;         /* n x n, row i = eigenvector i; NULL where separable */
     double *d;         /* n square roots of eigenvalues, ascending where full */
     double *weight;    /* lambda */
+    double *step;      /* lambda coefficients of the last tell's steps, by rank */
     double *x, *y, *t; /* lambda x n: candidates; steps by rank; whitened */
     double *v;         /* 4 x n scratch */
     double *group;     /* pend_max x n */
@@ -88,9 +91,17 @@ void cma_cov_shape(const struct cma *c, double *t, size_t rows, double *x);
 /* One vector out of the eigenbasis, unscaled: ret = t b. */
 void cma_cov_back(const struct cma *c, const double *t, double *ret);
 
-/* Learns from the ranked steps c->y, their whitened c->t and the path c->pc, with
- * rank-one rate c1a in the decay, and decomposes when it is time. */
-void cma_cov_learn(struct cma *c, double c1a);
+/* c->step from the whitened c->t. */
+void cma_cov_steps(struct cma *c);
+
+/* Learns from the ranked steps c->y, their coefficients c->step, the path c->pc and
+ * c->hsig. When it is time it decomposes, or, with `later`, brings C up to date and
+ * owes the rest. */
+void cma_cov_learn(struct cma *c, bool later);
+
+/* What is owed: b and d of C as it is, without what is pending. False where C is not
+ * positive definite. */
+bool cma_cov_settle(struct cma *c);
 
 /* Variance of coordinate i, as of the last decomposition. */
 double cma_cov_var(const struct cma *c, size_t i);

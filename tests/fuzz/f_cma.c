@@ -1,5 +1,5 @@
 /* Image of an optimiser. The digest is put right first, so that what lies behind it is
- * reached; what loads must also work. */
+ * reached; what loads must also work. The same bytes then serve as a trace. */
 #include "base/alloc.h"
 #include "base/digest.h"
 #include "num/cma.h"
@@ -27,6 +27,23 @@ static void use(struct cma *c)
     bbt_free(loss);
 }
 
+/* Its end, cut to a trace's length, for a generation at the origin. */
+static void use_trace(struct cma *c, const uint8_t *bytes, size_t size)
+{
+    size_t n = cma_dim(c), lambda = cma_popsize(c);
+    size_t want = (2 + n + lambda) * sizeof(double);
+    double *cand = bbt_calloc(lambda * n, sizeof *cand);
+    double *loss = bbt_calloc(lambda, sizeof *loss);
+
+    if (cand && loss && cma_put(c, cand, NULL) == BBT_OK &&
+        cma_retell(c, loss, bytes + (size > want ? size - want : 0),
+            size > want ? want : size, NULL) == BBT_OK &&
+        cma_settle(c, NULL) == BBT_OK)
+        use(c);
+    bbt_free(cand);
+    bbt_free(loss);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     uint8_t *bytes = bbt_alloc(size + 1);
@@ -40,6 +57,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (cma_load(bytes, size, &c, NULL) == BBT_OK) {
         if (cma_dim(c) * cma_popsize(c) < 100000)
             use(c);
+        cma_free(c);
+    }
+    if (cma_load_owing(bytes, size, &c, NULL) == BBT_OK) {
+        if (cma_dim(c) * cma_popsize(c) < 100000)
+            use_trace(c, bytes, size);
         cma_free(c);
     }
     bbt_free(bytes);

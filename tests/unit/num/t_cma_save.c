@@ -255,6 +255,159 @@ static void digest(void **state)
     cma_free(b);
 }
 
+/* ---- traces ---- */
+
+#define RUN_MAX 40
+
+/* A run as a checkpoint keeps it: an image, then candidates, losses and traces. */
+struct run {
+    struct bbt_buf image, trace[RUN_MAX];
+    double *cand[RUN_MAX], loss[RUN_MAX][64];
+    size_t gens;
+};
+
+static void note(struct run *r, struct cma *c)
+{
+    size_t n = cma_dim(c), lambda = cma_popsize(c), g = r->gens++;
+
+    r->cand[g] = test_calloc(lambda * n, sizeof(double));
+    memcpy(r->cand[g], cma_ask(c), lambda * n * sizeof(double));
+    for (size_t k = 0; k < lambda; k++)
+        r->loss[g][k] = test_ellipsoid(r->cand[g] + k * n, n);
+    assert_int_equal(cma_tell(c, r->loss[g], NULL), BBT_OK);
+    buf_init(&r->trace[g], 1u << 20);
+    assert_int_equal(cma_trace(c, &r->trace[g], NULL), BBT_OK);
+}
+
+static void forget(struct run *r)
+{
+    for (size_t g = 0; g < r->gens; g++) {
+        test_free(r->cand[g]);
+        buf_fini(&r->trace[g]);
+    }
+    buf_fini(&r->image);
+}
+
+/* Where the run stands after its generations; every `full`-th is told in full. */
+static struct cma *retold(const struct run *r, size_t full)
+{
+    struct cma *c = NULL;
+
+    assert_int_equal(cma_load_owing(r->image.data, r->image.len, &c, NULL), BBT_OK);
+    for (size_t g = 0; g < r->gens; g++) {
+        const struct bbt_buf *t = &r->trace[g];
+
+        if (full && g % full == 0)
+            assert_int_equal(cma_settle(c, NULL), BBT_OK);
+        assert_int_equal(cma_put(c, r->cand[g], NULL), BBT_OK);
+        assert_int_equal(full && g % full == 0
+                ? cma_tell(c, r->loss[g], NULL)
+                : cma_retell(c, r->loss[g], t->data, t->len, NULL),
+            BBT_OK);
+    }
+    assert_int_equal(cma_settle(c, NULL), BBT_OK);
+    return c;
+}
+
+/* From an image of any age the run is met again by its traces, to the bit. */
+static void retells(size_t dim, enum cma_kind kind, enum cma_step step, size_t from)
+{
+    struct run r = {.gens = 0};
+    struct cma_opts o;
+    struct cma *a, *b;
+
+    cma_opts_init(&o, dim);
+    o.kind = kind;
+    o.step = step;
+    o.seed = 11;
+    a = test_cma(&o, 1);
+    for (size_t g = 0; g < from; g++)
+        (void)test_step(a, test_ellipsoid);
+    r.image = save(a);
+    for (size_t g = 0; g < 17; g++) {
+        const char *why = NULL, *again = NULL;
+
+        b = retold(&r, g % 4);
+        assert_true(cma_digest(a) == cma_digest(b));
+        test_same_mean(a, b);
+        assert_int_equal(cma_stop(a, &why), cma_stop(b, &again));
+        assert_ptr_equal(why, again);
+        assert_memory_equal(
+            cma_ask(a), cma_ask(b), cma_popsize(a) * dim * sizeof(double));
+        cma_free(b);
+        note(&r, a);
+    }
+    forget(&r);
+    cma_free(a);
+}
+
+static void by_traces(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < 4; i++) {
+        enum cma_kind kind = i & 1 ? CMA_SEPARABLE : CMA_FULL;
+        enum cma_step step = i & 2 ? CMA_STEP_TPA : CMA_STEP_CSA;
+
+        retells(7, kind, step, i);
+        retells(61, kind, step, 3 * i);
+    }
+    retells(1, CMA_FULL, CMA_STEP_CSA, 2);
+    retells(150, CMA_FULL, CMA_STEP_CSA, 5); /* some generations between decompositions */
+}
+
+/* The trace is what is used, and a wrong one changes nothing. */
+static void bad_trace(void **state)
+{
+    struct run r = {.gens = 0};
+    struct cma_opts o;
+    struct cma *a, *b = NULL;
+    struct bbt_buf *t = &r.trace[0], none;
+    double v;
+    (void)state;
+
+    cma_opts_init(&o, 6);
+    a = test_cma(&o, 1);
+    r.image = save(a);
+    note(&r, a);
+    assert_int_equal(cma_load_owing(r.image.data, r.image.len, &b, NULL), BBT_OK);
+    assert_int_equal(cma_put(b, r.cand[0], NULL), BBT_OK);
+    for (size_t len = 0; len < t->len; len++)
+        assert_int_equal(cma_retell(b, r.loss[0], t->data, len, NULL), BBT_CORRUPT);
+    for (size_t at = 0; at < t->len; at += sizeof v) {
+        static const double bad[] = {NAN, INFINITY, -INFINITY};
+
+        memcpy(&v, t->data + at, sizeof v);
+        for (size_t k = 0; k < 3; k++) {
+            memcpy(t->data + at, &bad[k], sizeof v);
+            assert_int_equal(
+                cma_retell(b, r.loss[0], t->data, t->len, NULL), BBT_CORRUPT);
+        }
+        memcpy(t->data + at, &v, sizeof v);
+    }
+    v = r.loss[0][3];
+    r.loss[0][3] = NAN;
+    assert_int_equal(cma_retell(b, r.loss[0], t->data, t->len, NULL), BBT_INVALID);
+    r.loss[0][3] = v;
+    assert_int_equal(cma_retell(b, r.loss[0], t->data, t->len, NULL), BBT_OK);
+    assert_int_equal(cma_settle(b, NULL), BBT_OK);
+    assert_true(cma_digest(a) == cma_digest(b));
+    cma_free(b);
+    t->data[3] ^= 1; /* sigma's last bits */
+    b = retold(&r, 0);
+    assert_true(cma_digest(a) != cma_digest(b) && cma_sigma(a) != cma_sigma(b));
+    cma_free(b);
+    buf_init(&none, 1u << 20);
+    (void)bbt_alloc_fault(0, 0);
+    assert_int_equal(cma_trace(a, &none, NULL), BBT_NOMEM);
+    (void)bbt_alloc_fault(-1, 0);
+    assert_int_equal(none.len, 0);
+    a->now.numeric = 1; /* the basis went back to its start: no trace tells of that */
+    assert_int_equal(cma_trace(a, &none, NULL), BBT_OK);
+    assert_int_equal(none.len, 0);
+    forget(&r);
+    cma_free(a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -265,6 +418,8 @@ int main(void)
         cmocka_unit_test(no_room_to_go_on),
         cmocka_unit_test(no_memory),
         cmocka_unit_test(digest),
+        cmocka_unit_test(by_traces),
+        cmocka_unit_test(bad_trace),
     };
 
     blas_threads(1); /* small products: a second thread would only wait */

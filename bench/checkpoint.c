@@ -79,6 +79,8 @@ static void turn(struct bench *b, struct search *s, struct rec_gen *at, bool nai
     losses(at, loss);
     closed.loss = loss;
     must(b, cma_tell(s->cma, loss, &b->err), "tell");
+    if (!naive)
+        must(b, search_trace(s, &closed, &b->err), "trace");
     buf_init(&image, SIZE_MAX);
     if (naive || cma_generation(s->cma) % TUNE_SNAPSHOT_EVERY == 0)
         must(b, search_snapshot(s, &image, &b->err), "image");
@@ -93,7 +95,8 @@ static void turn(struct bench *b, struct search *s, struct rec_gen *at, bool nai
             b->commit_us[closed.gen] = clock_mono_us() - start;
     }
     buf_fini(&image);
-    bbt_free(at->cand);
+    closed.loss = NULL; /* not on the heap */
+    rec_gen_fini(&closed);
     *at = next;
 }
 

@@ -28,12 +28,18 @@ const char *rec_phase_name(enum rec_phase p)
     return (unsigned)p < REC_PHASE_NR ? phases[p] : "unknown";
 }
 
+void rec_gen_fini(struct rec_gen *g)
+{
+    bbt_free(g->cand);
+    bbt_free(g->loss);
+    bbt_free(g->trace);
+    *g = (struct rec_gen){0};
+}
+
 void rec_gens_free(struct rec_gen *rows, size_t n)
 {
-    for (size_t i = 0; rows && i < n; i++) {
-        bbt_free(rows[i].cand);
-        bbt_free(rows[i].loss);
-    }
+    for (size_t i = 0; rows && i < n; i++)
+        rec_gen_fini(&rows[i]);
     bbt_free(rows);
 }
 

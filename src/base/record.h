@@ -77,6 +77,8 @@ struct rec_gen {
     size_t popsize, dim;
     double *cand; /* popsize x dim; may be NULL once pruned */
     double *loss; /* popsize, lower is better */
+    void *trace;  /* cma_trace() of closing it; NULL: none, it is told again in full */
+    size_t trace_len;
     uint64_t digest; /* of the optimiser's state before ask; 0 = not recorded */
     double loss_best, loss_mean, sigma;
     double dev;       /* metric of this generation's dev check; NaN where none was due */
@@ -161,7 +163,8 @@ struct rec_result {
     size_t rows, hidden;
 };
 
-/* Free arrays of rows with what they own; NULL is fine. */
+/* Free a row's own memory, or arrays of rows with what they own; NULL is fine. */
+void rec_gen_fini(struct rec_gen *g);
 void rec_gens_free(struct rec_gen *rows, size_t n);
 void rec_answers_free(struct rec_answer *rows, size_t n);
 void rec_resume_fini(struct rec_resume *r);

@@ -120,28 +120,36 @@ static enum bbt_rc init_cma(
     return cma_new(&o, NULL, &s->cma, err);
 }
 
-/* One stored generation told again, exactly as it was the first time. */
+/* One stored generation told again, exactly as it was the first time. A digest can be
+ * compared where the eigenbasis stands: not between two traces. */
 static enum bbt_rc replay(struct search *s, const struct rec_gen *g, struct bbt_err *err)
 {
-    enum bbt_rc rc;
+    bool traced = g->loss && g->trace;
+    enum bbt_rc rc = BBT_OK;
 
     if (g->gen != cma_generation(s->cma) || g->popsize != s->popsize || g->dim != s->dim)
         return bbt_fail(err, BBT_CORRUPT, "generation %llu does not fit the checkpoint",
             (unsigned long long)g->gen);
-    if (g->digest && g->digest != cma_digest(s->cma))
+    if (!traced)
+        rc = cma_settle(s->cma, err);
+    if (rc == BBT_OK && !traced && g->digest && g->digest != cma_digest(s->cma))
         s->drifted = true; /* another processor or library: the stored candidates win */
-    if (g->cand) {
+    if (rc == BBT_OK && g->cand)
         rc = cma_put(s->cma, g->cand, err);
-        if (rc != BBT_OK)
-            return rc;
-    }
-    return g->loss ? cma_tell(s->cma, g->loss, err) : BBT_OK;
+    if (rc != BBT_OK || !g->loss)
+        return rc;
+    if (!traced)
+        return cma_tell(s->cma, g->loss, err);
+    if (!g->cand)
+        return bbt_fail(err, BBT_CORRUPT, "generation %llu has no candidates",
+            (unsigned long long)g->gen);
+    return cma_retell(s->cma, g->loss, g->trace, g->trace_len, err);
 }
 
 static enum bbt_rc resume_from(
     struct search *s, const struct rec_resume *r, struct bbt_err *err)
 {
-    enum bbt_rc rc = cma_load(r->snapshot, r->snapshot_len, &s->cma, err);
+    enum bbt_rc rc = cma_load_owing(r->snapshot, r->snapshot_len, &s->cma, err);
 
     if (rc != BBT_OK)
         return bbt_err_ctx(err, "checkpoint");
@@ -150,6 +158,8 @@ static enum bbt_rc resume_from(
     for (size_t i = 0; i < r->gens_nr && rc == BBT_OK; i++)
         if (r->gens[i].gen >= r->snapshot_gen)
             rc = replay(s, &r->gens[i], err);
+    if (rc == BBT_OK)
+        rc = cma_settle(s->cma, err);
     return rc;
 }
 
@@ -197,6 +207,20 @@ enum bbt_rc search_snapshot(
     const struct search *s, struct bbt_buf *ret, struct bbt_err *err)
 {
     return cma_save(s->cma, ret, err);
+}
+
+enum bbt_rc search_trace(
+    const struct search *s, struct rec_gen *closed, struct bbt_err *err)
+{
+    struct bbt_buf b;
+    enum bbt_rc rc;
+
+    buf_init(&b, SIZE_MAX);
+    rc = cma_trace(s->cma, &b, err);
+    if (rc == BBT_OK)
+        closed->trace = buf_take(&b, &closed->trace_len);
+    buf_fini(&b);
+    return rc;
 }
 
 enum bbt_rc search_open(

@@ -30,11 +30,12 @@ struct search {
     struct proj proj;
     const float *p0; /* borrowed */
     size_t dim, popsize, cells; /* cells = rows x hidden */
-    bool drifted; /* a replayed state differed from the recorded digest */
+    bool drifted; /* the state is not the one that the records tell of */
 };
 
 /* `resume` NULL or empty: a new search. Otherwise loads the snapshot and tells the recorded
  * losses again, up to the open generation, whose stored candidates win over drawn ones.
+ * Where the generations have traces this takes one eigendecomposition, at the end.
  * BBT_INVALID (options), BBT_CORRUPT (records that do not fit), BBT_NOMEM. Borrows `setup`. */
 BBT_NODISCARD enum bbt_rc search_new(const struct job_spec *spec,
     const struct search_setup *setup, const struct rec_resume *resume, struct search **ret,
@@ -44,6 +45,11 @@ void search_free(struct search *s); /* NULL is fine */
 /* Bytes of the optimiser's state before the ask of the open generation. */
 BBT_NODISCARD enum bbt_rc search_snapshot(
     const struct search *s, struct bbt_buf *ret, struct bbt_err *err);
+
+/* After cma_tell(): what the closed generation is to keep of it, into `closed` (owned by it;
+ * NULL where there is nothing to keep). */
+BBT_NODISCARD enum bbt_rc search_trace(
+    const struct search *s, struct rec_gen *closed, struct bbt_err *err);
 
 /* The open generation as a record: a copy of its candidates, digest; loss NULL. */
 BBT_NODISCARD enum bbt_rc search_open(

@@ -263,9 +263,8 @@ void tune_fini(struct tune *t)
     search_setup_fini(&t->setup);
     task_free(t->task);
     job_spec_free(t->spec);
-    bbt_free(t->open.cand);
-    bbt_free(t->closed.cand);
-    bbt_free(t->closed.loss);
+    rec_gen_fini(&t->open);
+    rec_gen_fini(&t->closed);
     buf_fini(&t->snapshot);
     bbt_free(t->prompts);
     bbt_free(t->digests);

@@ -113,6 +113,8 @@ static void run_tell(struct port_call *c, struct port_db *db)
     if (c->rc == BBT_OK)
         c->rc = cma_tell(t->search->cma, t->closed.loss, &c->err);
     if (c->rc == BBT_OK)
+        c->rc = search_trace(t->search, &t->closed, &c->err);
+    if (c->rc == BBT_OK)
         c->rc = next_generation(t, &c->err);
     if (c->rc == BBT_OK && dev_due(t))
         c->rc = dev_points(t, &c->err);
@@ -275,9 +277,7 @@ void tune_committed(struct tune *t)
     bbt_free(t->dev_prompt);
     t->dev_z = NULL;
     t->dev_prompt = NULL;
-    bbt_free(t->closed.cand);
-    bbt_free(t->closed.loss);
-    t->closed = (struct rec_gen){0};
+    rec_gen_fini(&t->closed);
     t->job.usage.active_us += t->spent_us;
     t->failures = 0;
     port_changed(t->id);

@@ -5,8 +5,8 @@
 #include "engine/tune.h"
 
 /* A full image of the optimiser is kept every so many generations; in between a resume tells
- * the recorded losses again. Small enough that this takes less than a second at d = 500. */
-#define TUNE_SNAPSHOT_EVERY 25
+ * the recorded losses again, with one eigendecomposition at its end. */
+#define TUNE_SNAPSHOT_EVERY 40
 
 void tune_train(struct tune *t);     /* ask the open generation's candidates */
 void tune_tell(struct tune *t);      /* their losses are in: next generation */

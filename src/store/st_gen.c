@@ -48,7 +48,7 @@ static enum bbt_rc close_gen(
         return bbt_fail(err, BBT_INVALID, "a closed generation of impossible shape");
     db_start(&q, s,
         "UPDATE gen SET loss = ?, loss_best = ?, loss_mean = ?, sigma = ?, dev = ?, "
-        "dev_loss = ?, evaluations = ?, wall_us = ? WHERE job = ? AND gen = ? AND "
+        "dev_loss = ?, evaluations = ?, wall_us = ?, trace = ? WHERE job = ? AND gen = ? AND "
         "loss IS NULL AND popsize = ? AND dim = ?");
     db_blob(&q, g->loss, g->popsize * sizeof *g->loss);
     db_real(&q, g->loss_best);
@@ -58,6 +58,7 @@ static enum bbt_rc close_gen(
     db_real(&q, g->dev_loss);
     db_u64(&q, g->evaluations);
     db_int(&q, g->wall_us);
+    db_blob(&q, g->trace, g->trace_len);
     db_int(&q, job);
     db_u64(&q, g->gen);
     db_u64(&q, g->popsize);
@@ -113,7 +114,28 @@ static enum bbt_rc open_gen(
     return insert_gen(s, job, g, err);
 }
 
-/* Replaces the snapshot; candidates before it can no longer be needed. */
+/* Traces and candidates before a snapshot can no longer be needed. None is older than the
+ * snapshot that this one replaces. */
+static enum bbt_rc drop_replayed(
+    struct store *s, int64_t job, uint64_t before, struct bbt_err *err)
+{
+    struct query q;
+    enum bbt_rc rc;
+
+    db_start(&q, s,
+        "UPDATE gen SET trace = NULL WHERE job = ?1 AND gen < ?2 AND trace IS NOT NULL "
+        "AND gen >= coalesce((SELECT gen FROM snapshot WHERE job = ?1), 0)");
+    db_int(&q, job);
+    db_u64(&q, before);
+    rc = db_done(&q, err);
+    if (rc != BBT_OK)
+        return rc;
+    db_start(&q, s, "DELETE FROM cand WHERE job = ? AND gen < ?");
+    db_int(&q, job);
+    db_u64(&q, before);
+    return db_done(&q, err);
+}
+
 static enum bbt_rc put_snapshot(
     struct store *s, const struct rec_turn *t, struct bbt_err *err)
 {
@@ -129,19 +151,17 @@ static enum bbt_rc put_snapshot(
         return bbt_fail(err, BBT_CONFLICT,
             "a snapshot of generation %llu, which job %lld has not reached",
             (unsigned long long)t->snapshot_gen, (long long)t->job);
+    rc = drop_replayed(s, t->job, t->snapshot_gen, err);
+    if (rc != BBT_OK)
+        return rc;
     db_start(
         &q, s, "INSERT OR REPLACE INTO snapshot (job, gen, bytes) VALUES (?, ?, ?)");
     db_int(&q, t->job);
     db_u64(&q, t->snapshot_gen);
     db_blob(&q, t->snapshot, t->snapshot_len);
     rc = db_done(&q, err);
-    if (rc != BBT_OK)
-        return rc;
     BBT_KILLPOINT("turn-snapshot");
-    db_start(&q, s, "DELETE FROM cand WHERE job = ? AND gen < ?");
-    db_int(&q, t->job);
-    db_u64(&q, t->snapshot_gen);
-    return db_done(&q, err);
+    return rc;
 }
 
 static enum bbt_rc set_last_loss(
@@ -225,7 +245,7 @@ static enum bbt_rc load_gens(
     enum bbt_rc rc = BBT_OK, end;
 
     db_start(&q, s,
-        "SELECT " GEN_COLS ", loss, z FROM gen LEFT JOIN cand USING (job, gen) "
+        "SELECT " GEN_COLS ", loss, trace, z FROM gen LEFT JOIN cand USING (job, gen) "
         "WHERE job = ? AND gen.gen >= ? ORDER BY gen.gen");
     db_int(&q, job);
     db_u64(&q, r->snapshot_gen);
@@ -240,6 +260,7 @@ static enum bbt_rc load_gens(
         if (q.bad)
             break;
         g->loss = db_col_blob(&q, g->popsize * sizeof *g->loss, NULL);
+        g->trace = db_col_blob(&q, SIZE_MAX, &g->trace_len);
         g->cand = db_col_blob(&q, g->popsize * g->dim * sizeof *g->cand, NULL);
         /* every row but an open last one has losses; none lacks its candidates */
         q.bad = q.bad || (!q.nomem && !g->cand) ||

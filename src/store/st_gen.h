@@ -1,9 +1,9 @@
 /* st_gen.h -- generations and the optimiser's state: the checkpoint.
  *
  * A full snapshot is megabytes at d = 500, so it is written rarely; each turn always
- * writes its small row (candidates, losses). Resume loads the snapshot and tells the
- * losses of the generations after it again. Candidates older than the snapshot are
- * dropped. */
+ * writes its small row (candidates, losses, trace). Resume loads the snapshot and tells
+ * the losses of the generations after it again. Candidates and traces older than the
+ * snapshot are dropped. */
 #ifndef STORE_ST_GEN_H
 #define STORE_ST_GEN_H
 

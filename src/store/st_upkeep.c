@@ -34,6 +34,7 @@ static const char *const drop_ledger[] = {
     "DELETE FROM mark WHERE job = ?",
     "DELETE FROM cand WHERE job = ?",
     "DELETE FROM snapshot WHERE job = ?",
+    "UPDATE gen SET trace = NULL WHERE job = ? AND trace IS NOT NULL",
 };
 static const char *const drop_job[] = {
     "DELETE FROM job WHERE id = ?", /* and, by reference, all that is its own */

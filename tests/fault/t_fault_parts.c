@@ -62,10 +62,10 @@ static void refuse_all(const char *what, enum bbt_rc (*op)(void), unsigned long 
 #define POP 5
 
 static enum bbt_rc resume(const struct job_spec *spec, const struct search_setup *setup,
-    struct bbt_buf *image, struct rec_gen *open)
+    struct bbt_buf *image, struct rec_gen *two)
 {
     struct rec_resume r = {
-        .snapshot = image->data, .snapshot_len = image->len, .gens = open, .gens_nr = 1};
+        .snapshot = image->data, .snapshot_len = image->len, .gens = two, .gens_nr = 2};
     struct search *s = NULL;
     enum bbt_rc rc = search_new(spec, setup, &r, &s, &err);
 
@@ -83,9 +83,10 @@ static enum bbt_rc search_op(void)
     const struct search_setup setup = {2, 4, 0.1, 0.5, p0};
     struct search_setup back = {0};
     struct search *s = NULL;
-    struct rec_gen open = {0};
+    struct rec_gen gen[2] = {{0}, {0}}; /* closed, open */
     struct bbt_buf image, bytes;
     uint64_t digest[POP];
+    double loss[POP] = {3, 1, 2, 5, 4};
     enum bbt_rc rc;
 
     buf_init(&image, SIZE_MAX);
@@ -98,13 +99,22 @@ static enum bbt_rc search_op(void)
     if (rc == BBT_OK)
         rc = search_snapshot(s, &image, &err);
     if (rc == BBT_OK)
-        rc = search_open(s, 1, &open, &err);
+        rc = search_open(s, 1, &gen[0], &err);
     if (rc == BBT_OK)
-        rc = search_prompts(s, open.cand, POP, &prompts, digest, &err);
+        rc = search_prompts(s, gen[0].cand, POP, &prompts, digest, &err);
     if (rc == BBT_OK)
-        rc = resume(&spec, &back, &image, &open);
+        rc = cma_tell(s->cma, loss, &err);
+    if (rc == BBT_OK)
+        rc = search_trace(s, &gen[0], &err);
+    if (rc == BBT_OK)
+        rc = search_open(s, 1, &gen[1], &err);
+    gen[0].loss = loss;
+    if (rc == BBT_OK)
+        rc = resume(&spec, &back, &image, gen);
+    gen[0].loss = NULL;
+    rec_gen_fini(&gen[0]);
+    rec_gen_fini(&gen[1]);
     bbt_free(prompts);
-    bbt_free(open.cand);
     search_free(s);
     search_setup_fini(&back);
     buf_fini(&image);

@@ -159,11 +159,12 @@ enum bbt_rc port_db_resume(
     if (rc == BBT_OK && mutant(MUTANT_STALE_RESUME) && ret->gens_nr > 1) {
         struct rec_gen *last = &ret->gens[--ret->gens_nr];
 
-        bbt_free(last->cand);
-        bbt_free(last->loss);
+        rec_gen_fini(last);
         last = &ret->gens[ret->gens_nr - 1];
         bbt_free(last->loss);
+        bbt_free(last->trace);
         last->loss = NULL;
+        last->trace = NULL;
     }
     return rc;
 }

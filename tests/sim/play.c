@@ -2,6 +2,7 @@
 
 #include "base/json.h"
 #include "checks.h"
+#include "engine/tune_gen.h"
 #include "simdisk.h"
 
 #include <math.h>
@@ -56,7 +57,7 @@ static void spec_of(unsigned n, struct scene_job *ret)
         .no_test = n % 8 == 7,
     };
     if (n == 11) /* one that outlives a snapshot */
-        ret->generations = 28;
+        ret->generations = TUNE_SNAPSHOT_EVERY + 3;
 }
 
 void play_rehearse(struct play_references *refs)

@@ -47,6 +47,7 @@ static void advance(struct search *s, struct rec_gen *open)
     assert_non_null(open->loss);
     bowl(open->cand, open->loss);
     assert_int_equal(cma_tell(s->cma, open->loss, &err), BBT_OK);
+    assert_int_equal(search_trace(s, open, &err), BBT_OK);
 }
 
 static struct diary *write_diary(struct search *s)
@@ -71,13 +72,13 @@ static void burn_diary(struct diary *d)
 {
     for (size_t g = 0; g < GENS; g++) {
         buf_fini(&d->snapshot[g]);
-        bbt_free(d->gen[g].cand);
-        bbt_free(d->gen[g].loss);
+        rec_gen_fini(&d->gen[g]);
     }
     free(d);
 }
 
-/* What the store gives back when generation `at` is open: the rows since the snapshot. */
+/* What the store gives back when generation `at` is open: the rows since the snapshot. Those
+ * of an older version have no traces; an update in between leaves a mixture. */
 static struct rec_resume page(struct diary *d, size_t at, struct rec_gen *rows)
 {
     size_t snap = at - at % TUNE_SNAPSHOT_EVERY;
@@ -87,6 +88,9 @@ static struct rec_resume page(struct diary *d, size_t at, struct rec_gen *rows)
 
     memcpy(rows, d->gen + snap, r.gens_nr * sizeof *rows);
     rows[r.gens_nr - 1].loss = NULL;
+    for (size_t i = 0; i < r.gens_nr; i++)
+        if (i + 1 == r.gens_nr || at % 3 == 1 || (at % 3 == 2 && i < r.gens_nr / 2))
+            rows[i].trace = NULL;
     return r;
 }
 
@@ -114,11 +118,46 @@ static void test_resume_is_the_same_run(void **state)
             assert_true(open.digest == d->digest[g] && open.gen == g);
             assert_memory_equal(open.cand, d->gen[g].cand, POP * DIM * sizeof(double));
             advance(s, &open);
-            bbt_free(open.cand);
-            bbt_free(open.loss);
+            rec_gen_fini(&open);
         }
         search_free(s);
     }
+    burn_diary(d);
+}
+
+/* Where every generation has its trace, nothing on the way is decomposed: what stands at
+ * the end is as the traces say, and any difference is seen there. */
+static void test_traces_win(void **state)
+{
+    struct rec_gen rows[TUNE_SNAPSHOT_EVERY + 1];
+    struct job_spec spec = spec_of();
+    struct search *s = NULL;
+    float p0[12];
+    struct search_setup setup = setup_of(p0);
+    struct rec_resume r;
+    struct bbt_err err;
+    struct diary *d;
+    double sigma, other;
+
+    (void)state;
+    assert_int_equal(search_new(&spec, &setup, NULL, &s, &err), BBT_OK);
+    d = write_diary(s);
+    search_free(s);
+    r = page(d, 9, rows);
+    assert_non_null(rows[8].trace);
+    memcpy(&sigma, rows[8].trace, sizeof sigma);
+    other = nextafter(sigma, 1);
+    memcpy(rows[8].trace, &other, sizeof other); /* as another libm would have it */
+    assert_int_equal(search_new(&spec, &setup, &r, &s, &err), BBT_OK);
+    assert_true(s->drifted && cma_sigma(s->cma) == other);
+    search_free(s);
+    memcpy(rows[8].trace, &sigma, sizeof sigma);
+    rows[4].digest ^= 1; /* between two traces there is no state to compare */
+    assert_int_equal(search_new(&spec, &setup, &r, &s, &err), BBT_OK);
+    assert_true(!s->drifted && cma_sigma(s->cma) == sigma);
+    search_free(s);
+    rows[4].trace_len--;
+    assert_int_equal(search_new(&spec, &setup, &r, &s, &err), BBT_CORRUPT);
     burn_diary(d);
 }
 
@@ -226,6 +265,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_resume_is_the_same_run),
+        cmocka_unit_test(test_traces_win),
         cmocka_unit_test(test_drift),
         cmocka_unit_test(test_prompts),
         cmocka_unit_test(test_setup_bytes),

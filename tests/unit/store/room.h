@@ -165,6 +165,8 @@ UNUSED static struct rec_gen closed_row(uint64_t gen, double *loss)
         .popsize = POP,
         .dim = DIM,
         .loss = loss,
+        .trace = loss, /* any bytes */
+        .trace_len = 8 * POP - 3,
         .loss_best = loss[0],
         .loss_mean = loss[1],
         .sigma = 0.5,

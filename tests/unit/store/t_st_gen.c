@@ -40,9 +40,12 @@ static void check_gen(const struct rec_gen *g, uint64_t gen, bool closed)
     assert_memory_equal(g->cand, cand, sizeof cand);
     if (!closed) {
         assert_null(g->loss);
+        assert_null(g->trace);
         return;
     }
     assert_memory_equal(g->loss, loss, sizeof loss);
+    assert_int_equal(g->trace_len, c.trace_len);
+    assert_memory_equal(g->trace, c.trace, c.trace_len);
     assert_true(g->loss_best == c.loss_best && g->loss_mean == c.loss_mean);
     assert_true(g->dev == c.dev || (isnan(g->dev) && isnan(c.dev)));
     assert_int_equal(g->evaluations, c.evaluations);
@@ -125,11 +128,16 @@ static void test_prune(void **state)
     for (int64_t g = 0; g < 4; g++)
         ok(turn(r, a, g, g + 1, -1));
     assert_int_equal(rows_of(r, "SELECT count(*) FROM cand WHERE job = 1"), 5);
+    assert_int_equal(rows_of(r, "SELECT count(*) FROM gen WHERE trace IS NOT NULL"), 4);
     ok(turn(r, a, 4, 5, 4));
-    assert_int_equal(rows_of(r, "SELECT min(gen) FROM cand WHERE job = 1"), 4);
+    assert_int_equal(rows_of(r, "SELECT min(gen) FROM gen WHERE trace IS NOT NULL"), 4);
+    for (int64_t g = 5; g < 8; g++)
+        ok(turn(r, a, g, g + 1, g == 6 ? 7 : -1));
+    assert_int_equal(rows_of(r, "SELECT min(gen) FROM gen WHERE trace IS NOT NULL"), 7);
+    assert_int_equal(rows_of(r, "SELECT min(gen) FROM cand WHERE job = 1"), 7);
     assert_int_equal(rows_of(r, "SELECT count(*) FROM cand WHERE job = 1"), 2);
     assert_int_equal(rows_of(r, "SELECT count(*) FROM cand WHERE job = 2"), 1);
-    assert_int_equal(rows_of(r, "SELECT count(*) FROM gen WHERE job = 1"), 6);
+    assert_int_equal(rows_of(r, "SELECT count(*) FROM gen WHERE job = 1"), 9);
     assert_int_equal(rows_of(r, "SELECT count(*) FROM snapshot"), 2);
 }
 

@@ -10,6 +10,7 @@
 static const char *const kinds[] = {"kserve2", NULL};
 static const char *const binaries[] = {"auto", "on", "off", NULL};
 static const char *const restarts[] = {"resume", "hold", NULL};
+static const char *const prices[] = {"free", NULL};
 static const char *const levels[] = {"error", "warn", "info", "debug", NULL};
 
 #define ROW(path_, type_, field_, min_, max_, fallback_, help_)                        \
@@ -55,6 +56,25 @@ static const struct key model_keys[] = {
     TENSOR(logits, NULL, "the same, of the output"),
     ROW("parameters", KEY_MAP, parameters, 0, 64, NULL,
         "sent with every request; numbers and truth values keep their type"),
+    {.path = "price",
+        .type = KEY_WORD,
+        .at = offsetof(struct OF, price.free),
+        .words = prices,
+        .help = "what it costs; needed where money is limited"},
+    ROW("price.input_per_million", KEY_MONEY, price.in, 0, 1e6, NULL,
+        "for a million tokens that are sent"),
+    ROW("price.output_per_million", KEY_MONEY, price.out, 0, 1e6, NULL,
+        "for a million tokens that come back"),
+    ROW("price.per_request", KEY_MONEY, price.request, 0, 1e6, NULL, "beside the tokens"),
+    ROW("price.as_of", KEY_NAME, price.as_of, 1, 32, NULL,
+        "day of the price list, like 2026-11-01; needed with a price"),
+    {.path = "price.off_peak",
+        .type = KEY_ITEMS,
+        .at = offsetof(struct OF, price.off_peak),
+        .min = 0,
+        .max = 16,
+        .items = &conf_off_peak_table,
+        .help = "hours with other prices; of several that hold at once the dearest counts"},
 };
 static const struct key_table model_table = {
     "model", model_keys, sizeof model_keys / sizeof model_keys[0], sizeof(struct OF)};
@@ -124,6 +144,10 @@ static const struct key keys[] = {
         "so long after its end a job is kept; 0s: for ever"),
     ROW("retention.ledger", KEY_TIME, retention.ledger_us, 0, 3153600000.0, "0s",
         "the same of its single answers; counters, curve and result stay"),
+    ROW("caps.usd_per_day", KEY_MONEY, caps.day, 0, 1e9, NULL,
+        "all jobs together, from midnight to midnight; every model needs a price then"),
+    ROW("caps.usd_per_day_per_user", KEY_MONEY, caps.user_day, 0, 1e9, NULL,
+        "the jobs of one user of this machine"),
     WORD("log.level", log_level, levels, "info",
         "least important lines that are written"),
     ROW("worker_threads", KEY_COUNT, worker_threads, 1, 256, NULL,
@@ -215,6 +239,23 @@ static void check_models(
             }
 }
 
+static void check_price(const struct conf *c, size_t i, size_t k,
+    struct spec_problems *problems)
+{
+    const struct conf_provider *p = c->providers.item;
+    const struct conf_model *m = (const struct conf_model *)p[i].models.item + k;
+    bool capped = c->caps.day != MONEY_NONE || c->caps.user_day != MONEY_NONE;
+    char pointer[96], where[96];
+
+    (void)snprintf(pointer, sizeof pointer, "/providers/%zu/models/%zu/price", i, k);
+    (void)snprintf(where, sizeof where, "providers[%zu].models[%zu].price", i, k);
+    conf_price_check(&m->price, pointer, where, problems);
+    if (capped && !conf_price_known(&m->price))
+        problem_add(problems, pointer, false, "price: {...}, or price: free where it costs nothing",
+            "%s: is missing: caps limits money, and nobody knows what \"%.60s\" costs", where,
+            m->name ? m->name : "");
+}
+
 static void check_providers(const struct conf *c, struct spec_problems *problems)
 {
     const struct conf_provider *p = c->providers.item;
@@ -224,6 +265,8 @@ static void check_providers(const struct conf *c, struct spec_problems *problems
         check_url(&p[i], i, problems);
         check_key(&p[i], i, problems);
         check_models(&p[i], i, problems);
+        for (size_t k = 0; k < p[i].models.nr; k++)
+            check_price(c, i, k, problems);
         for (size_t j = 0; p[i].name && j < i; j++)
             if (p[j].name && strcmp(p[i].name, p[j].name) == 0) {
                 (void)snprintf(pointer, sizeof pointer, "/providers/%zu/name", i);

@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "base/json.h"
+#include "spec/conf_price.h"
 #include "spec/problem.h"
 #include "spec/table.h"
 
@@ -30,6 +31,7 @@ struct conf_model {
             *logits;
     } tensors;
     struct key_pairs parameters; /* sent with every request; values as text */
+    struct conf_price price;
 };
 
 struct conf_provider {
@@ -67,6 +69,9 @@ struct conf {
     struct {
         uint64_t jobs_us, ledger_us; /* after a job's end; 0 = for ever */
     } retention;
+    struct {
+        uint64_t day, user_day; /* nano-dollars; MONEY_NONE: no cap */
+    } caps;
     int log_level; /* as enum log_level: 0 error, 1 warn, 2 info, 3 debug */
     uint64_t worker_threads, blas_threads; /* 0 = one */
     struct key_items providers;            /* struct conf_provider */

@@ -20,6 +20,7 @@ static const char *const inits[] = {"zero", "random_tokens", NULL};
 static const char *const losses[] = {"cross_entropy", "hinge", "negative_metric", NULL};
 static const char *const formats[] = {"auto", "tsv", "csv", "jsonl", NULL};
 static const char *const step_rules[] = {"csa", "tpa", NULL};
+static const char *const at_limit[] = {"pause", "finish", NULL};
 static const char *const selects[] = {"metric", "loss", NULL};
 
 #define ROW(path_, type_, field_, min_, max_, fallback_, help_)                        \
@@ -136,6 +137,16 @@ static const struct key keys[] = {
         "what counts as progress"),
     ROW("stop.wall_time", KEY_TIME, stop_time_us, 1, 31536000, NULL,
         "running time, over restarts"),
+
+    ROW("limits.requests", KEY_MANY, limits.requests, 1, 1e12, NULL,
+        "hard: reserved before each request is sent, like the others"),
+    ROW("limits.tokens", KEY_MANY, limits.tokens, 1, 1e15, NULL,
+        "both ways; a request that may need more is not sent"),
+    ROW("limits.usd", KEY_MONEY, limits.usd, 0, 1e9, NULL,
+        "by the daemon's price list; a model without a price is refused"),
+    WORD("limits.on_limit", limits.on_limit, at_limit, "pause",
+        "wait for `bbtctl extend`, or end the search with the best prompt so far; what the "
+        "last measurement needs is kept back for it"),
 };
 
 const struct key_table job_table = {

@@ -8,6 +8,7 @@
 
 #include "base/err.h"
 #include "base/json.h"
+#include "base/money.h"
 #include "spec/problem.h"
 #include "spec/table.h"
 
@@ -22,6 +23,7 @@ enum job_init { JOB_INIT_ZERO, JOB_INIT_RANDOM_TOKENS };
 enum job_loss { JOB_CROSS_ENTROPY, JOB_HINGE, JOB_NEGATIVE_METRIC };
 enum job_format { JOB_FORMAT_AUTO, JOB_TSV, JOB_CSV, JOB_JSONL };
 enum job_step_rule { JOB_STEP_CSA, JOB_STEP_TPA };
+enum job_on_limit { JOB_LIMIT_PAUSE, JOB_LIMIT_FINISH };
 enum job_select { JOB_BY_METRIC, JOB_BY_LOSS };
 
 struct job_data {
@@ -74,6 +76,12 @@ struct job_spec {
     uint64_t stall_generations;                  /* 0 = never */
     double stall_tolerance;
     uint64_t stop_time_us; /* running time, over restarts; 0 = open */
+
+    struct { /* hard: reserved before each request */
+        uint64_t requests, tokens; /* 0 = open */
+        uint64_t usd;              /* nano-dollars; MONEY_NONE = open */
+        enum job_on_limit on_limit;
+    } limits;
 };
 
 /* Who is asking: the author's file, or the wire form that the daemon takes. */

@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/hint.h"
+#include "base/money.h"
 #include "spec/reader.h"
 #include "spec/value.h"
 
@@ -124,6 +125,8 @@ static void member(struct walk *w, const char *prefix, const char *pointer,
          i++) {
         const struct key *k = &w->t->key[i];
 
+        if (strcmp(k->path, path) == 0 && k->type == KEY_WORD && json_is_object(v))
+            continue; /* the rows below it are meant */
         if (strcmp(k->path, path) == 0) {
             /* "key:" with nothing behind it means the default */
             if (!json_is_null(v)) {
@@ -164,6 +167,8 @@ static void set_defaults(struct walk *w)
 
         if (k->type == KEY_REAL || k->type == KEY_AUTO)
             *(double *)place_of(k, w->out) = (double)__builtin_nan("");
+        if (k->type == KEY_MONEY)
+            *(uint64_t *)place_of(k, w->out) = MONEY_NONE;
         if (!k->fallback || k->type == KEY_CONST)
             continue;
         v = value_fallback(k);

@@ -26,6 +26,11 @@ enum key_type {
     KEY_ENUM,    /* int: index into `words` */
     KEY_TIME,    /* uint64_t microseconds: 500ms 60s 5m 12h 2d; min..max are seconds */
     KEY_SIZE,    /* uint64_t bytes: 64K 32M 2G; min..max are bytes */
+    KEY_MANY,    /* uint64_t: 12000, 250k, 30M (thousands, millions), 1e6; min..max are ones */
+    KEY_MONEY,   /* uint64_t nano-dollars, MONEY_NONE where absent without fallback: 4, 0.10,
+                    "0.000000001"; exact; min..max are dollars */
+    KEY_WORD,    /* bool: true where the one word words[0] stands; rows below the same path
+                    may be given as a section instead */
     KEY_MODE,    /* unsigned: file mode, octal digits in quotes ("0660") */
     KEY_SHA256,  /* char *: 64 lower-case hexadecimal digits */
     KEY_LIST,    /* struct key_list: names; min..max are items */

@@ -1,6 +1,7 @@
 /* table_print.c -- effective values back into a document, and the reference page. */
 #include "spec/table.h"
 
+#include "base/money.h"
 #include "spec/unit.h"
 
 #include <math.h>
@@ -61,6 +62,14 @@ static json_t *unit_value(enum unit_kind kind, uint64_t n)
     return json_string(text);
 }
 
+static json_t *money_value(uint64_t nano)
+{
+    char text[MONEY_TEXT];
+
+    money_print(nano, text);
+    return json_string(text);
+}
+
 static json_t *mode_value(unsigned mode)
 {
     char text[16];
@@ -80,7 +89,12 @@ static bool is_absent(const struct key *k, const void *at)
     case KEY_COUNT:
     case KEY_TIME:
     case KEY_SIZE:
+    case KEY_MANY:
         return !k->fallback && *(const uint64_t *)at == 0;
+    case KEY_MONEY:
+        return *(const uint64_t *)at == MONEY_NONE;
+    case KEY_WORD:
+        return !*(const bool *)at;
     case KEY_REAL:
         return isnan(*(const double *)at);
     case KEY_LIST:
@@ -122,6 +136,12 @@ static json_t *value_of(const struct key *k, const void *at)
         return unit_value(UNIT_TIME, *(const uint64_t *)at);
     case KEY_SIZE:
         return unit_value(UNIT_SIZE, *(const uint64_t *)at);
+    case KEY_MANY:
+        return json_integer((json_int_t) * (const uint64_t *)at);
+    case KEY_MONEY:
+        return money_value(*(const uint64_t *)at);
+    case KEY_WORD:
+        return json_string(k->words[0]);
     case KEY_MODE:
         return mode_value(*(const unsigned *)at);
     case KEY_LIST:
@@ -194,6 +214,8 @@ static const char *type_name(const struct key *k)
         [KEY_BOOL] = "`true` or `false`",
         [KEY_TIME] = "duration",
         [KEY_SIZE] = "size",
+        [KEY_MANY] = "whole number",
+        [KEY_MONEY] = "US dollars",
         [KEY_MODE] = "file mode",
         [KEY_SHA256] = "SHA-256",
         [KEY_LIST] = "list of names",
@@ -209,11 +231,11 @@ static enum bbt_rc help_type(const struct key *k, struct bbt_buf *ret)
 {
     enum bbt_rc rc = BBT_OK;
 
-    if (k->type != KEY_ENUM)
+    if (k->type != KEY_ENUM && k->type != KEY_WORD)
         return buf_puts(ret, type_name(k));
     for (size_t i = 0; rc == BBT_OK && k->words[i]; i++)
         rc = buf_printf(ret, "%s`%s`", i ? " \\| " : "", k->words[i]);
-    return rc;
+    return rc == BBT_OK && k->type == KEY_WORD ? buf_puts(ret, " or a section") : rc;
 }
 
 static enum bbt_rc help_range(const struct key *k, struct bbt_buf *ret)
@@ -227,6 +249,8 @@ static enum bbt_rc help_range(const struct key *k, struct bbt_buf *ret)
     case KEY_AUTO:
     case KEY_TIME:
     case KEY_SIZE:
+    case KEY_MANY:
+    case KEY_MONEY:
         if (isinf(k->max))
             return buf_printf(ret, ">= %.12g%s", k->min, unit);
         return buf_printf(ret, "%.12g .. %.12g%s", k->min, k->max, unit);

@@ -15,8 +15,15 @@ struct unit {
 /* largest first */
 static const struct unit times[] = {{"d", 86400000000u}, {"h", 3600000000u},
     {"m", 60000000u}, {"s", 1000000u}, {"ms", 1000u}, {"us", 1u}, {NULL, 0}};
+static const struct unit counts[] = {{"G", 1000000000u}, {"M", 1000000u}, {"k", 1000u},
+    {"", 1u}, {NULL, 0}};
 static const struct unit sizes[] = {{"T", UINT64_C(1) << 40}, {"G", UINT64_C(1) << 30},
     {"M", UINT64_C(1) << 20}, {"K", UINT64_C(1) << 10}, {"", 1u}, {NULL, 0}};
+
+static const struct unit *units(enum unit_kind kind)
+{
+    return kind == UNIT_TIME ? times : kind == UNIT_SIZE ? sizes : counts;
+}
 
 /* Digits with at most one point; the position behind them, or NULL. Not strtod(), which
  * knows the user's language, hexadecimal and infinity. */
@@ -38,7 +45,7 @@ static const char *decimal(const char *s, double *ret)
 
 bool unit_parse(enum unit_kind kind, const char *text, uint64_t *ret)
 {
-    const struct unit *u = kind == UNIT_TIME ? times : sizes;
+    const struct unit *u = units(kind);
     double v;
     const char *name = decimal(text, &v);
 
@@ -59,7 +66,7 @@ bool unit_parse(enum unit_kind kind, const char *text, uint64_t *ret)
 
 void unit_print(enum unit_kind kind, uint64_t v, char *out, size_t room)
 {
-    const struct unit *u = kind == UNIT_TIME ? times : sizes;
+    const struct unit *u = units(kind);
 
     while (u->size > 1 && (v == 0 || v % u->size != 0))
         u++;

@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/hint.h"
+#include "base/money.h"
 #include "spec/reader.h"
 #include "spec/unit.h"
 #include "spec/vlist.h"
@@ -120,24 +121,66 @@ static void read_real(const struct reader *r, const json_t *v, double *at)
         *at = json_number_value(v);
 }
 
+static void read_money(const struct reader *r, const json_t *v, uint64_t *at)
+{
+    uint64_t n = 0;
+    bool ok = false;
+
+    if (json_is_string(v))
+        ok = money_parse(json_string_value(v), &n);
+    else if (json_is_integer(v) && json_integer_value(v) >= 0 &&
+        (uint64_t)json_integer_value(v) <= MONEY_MAX / MONEY_UNIT) {
+        n = (uint64_t)json_integer_value(v) * MONEY_UNIT;
+        ok = true;
+    } else if (json_is_real(v))
+        ok = money_real(json_real_value(v), &n);
+    if (!ok)
+        reader_wrong(r, "an amount of dollars", v,
+            "like 4 or 0.10; with more than 15 digits in quotes");
+    else if (reader_in_range(r, (double)n / MONEY_UNIT, "", v))
+        *at = n;
+}
+
+static void read_word(const struct reader *r, const json_t *v, bool *at)
+{
+    const char *s = json_string_value(v);
+    char must[80];
+
+    *at = s && strcmp(s, r->k->words[0]) == 0;
+    if (*at)
+        return;
+    (void)snprintf(must, sizeof must, "%s, or a section", r->k->words[0]);
+    reader_wrong(r, must, v, NULL);
+}
+
+static const struct {
+    enum unit_kind kind;
+    const char *must, *fix, *unit;
+} units[KEY_TYPE_NR] = {
+    [KEY_TIME] = {UNIT_TIME, "a duration", "like 500ms, 60s, 5m, 12h or 2d", "s"},
+    [KEY_SIZE] = {UNIT_SIZE, "a size", "like 64K, 32M or 2G", ""},
+    [KEY_MANY] = {UNIT_COUNT, "a whole number", "like 12000, 250k or 30M", ""},
+};
+
 static void read_unit(const struct reader *r, const json_t *v, uint64_t *at)
 {
-    bool time = r->k->type == KEY_TIME;
-    double base = time ? 1e6 : 1;
+    enum key_type t = r->k->type;
+    double base = t == KEY_TIME ? 1e6 : 1;
     uint64_t n = 0;
     bool ok = false;
 
     if (json_is_string(v)) {
-        ok = unit_parse(time ? UNIT_TIME : UNIT_SIZE, json_string_value(v), &n);
+        ok = unit_parse(units[t].kind, json_string_value(v), &n);
     } else if (json_is_number(v) && json_number_value(v) >= 0 &&
                json_number_value(v) * base <= WHOLE_MAX) {
         n = (uint64_t)nearbyint(json_number_value(v) * base);
         ok = true;
     }
+    if (t == KEY_MANY && json_is_real(v) && json_real_value(v) != nearbyint(json_real_value(v)))
+        ok = false;
     if (!ok)
-        reader_wrong(r, time ? "a duration" : "a size", v,
-            time ? "like 500ms, 60s, 5m, 12h or 2d" : "like 64K, 32M or 2G");
-    else if (reader_in_range(r, (double)n / base, time ? "s" : "", v))
+        reader_wrong(r, units[t].must, v, units[t].fix);
+    else if (reader_in_range(r, (double)n / base, units[t].unit, v))
         *at = n;
 }
 
@@ -175,7 +218,14 @@ void value_read(const struct key *k, const json_t *v, const char *pointer, void 
         return;
     case KEY_TIME:
     case KEY_SIZE:
+    case KEY_MANY:
         read_unit(&r, v, at);
+        return;
+    case KEY_MONEY:
+        read_money(&r, v, at);
+        return;
+    case KEY_WORD:
+        read_word(&r, v, at);
         return;
     case KEY_MODE:
         read_mode(&r, v, at);

@@ -116,6 +116,20 @@ UNUSED static void form_out_of_range(const struct form_case *c)
         form_refuses(c, c->path, json_real(k->max * 2));
         form_refuses(c, c->path, json_string("32MB"));
         break;
+    case KEY_MANY:
+        form_refuses(c, c->path, json_integer((json_int_t)k->min - 1));
+        form_refuses(c, c->path, json_real(k->min + 0.5));
+        form_refuses(c, c->path, json_string("30m"));
+        form_refuses(c, c->path, json_real(k->max * 2));
+        break;
+    case KEY_MONEY:
+        form_refuses(c, c->path, json_real(k->min - 0.01));
+        form_refuses(c, c->path, json_real(k->max * 2));
+        form_refuses(c, c->path, json_string("0.0000000001")); /* finer than we count */
+        form_refuses(c, c->path, json_real(0.1 + 0.2));        /* no decimal that one writes */
+        form_refuses(c, c->path, json_string("1 USD"));
+        break;
+    case KEY_WORD:
     case KEY_ENUM:
     case KEY_CONST:
     case KEY_BOOL:

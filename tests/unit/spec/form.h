@@ -53,8 +53,10 @@ UNUSED static void form_set(json_t *at, const char *path, json_t *v)
         return;
     }
     below = json_object_get(at, step);
+    if (word < len && !below)
+        assert_int_equal(json_object_set_new(at, step, json_pack("[{}]")), 0);
     if (word < len)
-        below = json_array_get(below, 0);
+        below = json_array_get(json_object_get(at, step), 0);
     if (!below) {
         below = json_object();
         assert_int_equal(json_object_set_new(at, step, below), 0);

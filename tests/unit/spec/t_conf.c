@@ -1,5 +1,6 @@
 /* bbtd.yaml: every key, defaults, places, print and read back. */
 #include "everykey.h"
+#include "spec/conf_price.h"
 
 static const char plain[] = "apiVersion: bbt/v1\n"
                             "kind: Config\n"
@@ -15,6 +16,7 @@ static const char full[] =
     "listen: {unix: {path: /run/bbtd.sock, mode: \"0600\"}}\n"
     "queue: {max_running: 2, stop_grace: 1500ms, on_restart: hold}\n"
     "log: {level: debug}\n"
+    "caps: {usd_per_day: 40.00, usd_per_day_per_user: \"0.000000001\"}\n"
     "worker_threads: 3\n"
     "blas_threads: 1\n"
     "providers:\n"
@@ -38,8 +40,16 @@ static const char full[] =
     "mask_pos: i4,\n"
     "          label_ids: i5, logits: o1}\n"
     "        parameters: {zeta: 1, flag: true, text: yes}\n"
-    "      - {name: n, tokenizer: tok}\n"
-    "  - {name: b, url: 'https://x', models: [{name: m, tokenizer: t}]}\n";
+    "        price:\n"
+    "          input_per_million: 0.10\n"
+    "          output_per_million: 0.40\n"
+    "          per_request: 0.0001\n"
+    "          as_of: 2026-11-01\n"
+    "          off_peak:\n"
+    "            - {days: [sat, sun], hours: \"16:30-00:30\", zone: UTC, input_per_million: 0.05,\n"
+    "               output_per_million: 0, per_request: 0}\n"
+    "      - {name: n, tokenizer: tok, price: free}\n"
+    "  - {name: b, url: 'https://x', models: [{name: m, tokenizer: t, price: free}]}\n";
 
 static void *parse(const json_t *tree, struct spec_problems *p)
 {
@@ -82,6 +92,8 @@ static void defaults(void **state)
     assert_int_equal(c->queue.stop_grace_us, 60000000);
     assert_int_equal(c->queue.on_restart, CONF_RESUME);
     assert_int_equal(c->log_level, 2);
+    assert_int_equal(c->caps.day, MONEY_NONE);
+    assert_int_equal(c->caps.user_day, MONEY_NONE);
     assert_int_equal(c->worker_threads, 0);
     assert_int_equal(c->providers.nr, 1);
     p = conf_provider(c, "local");
@@ -106,6 +118,8 @@ static void defaults(void **state)
     assert_int_equal(m->binary, CONF_BINARY_AUTO);
     assert_null(m->tensors.logits);
     assert_int_equal(m->parameters.nr, 0);
+    assert_false(conf_price_known(&m->price)); /* which is not the same as free */
+    assert_int_equal(m->price.in, MONEY_NONE);
     conf_free(c);
     conf_free(good("{}")); /* a daemon without providers can still be asked */
 }
@@ -152,6 +166,18 @@ static void every_value_lands(void **state)
     assert_string_equal(m->tensors.label_ids, "i5");
     assert_string_equal(m->tensors.logits, "o1");
     assert_int_equal(m->parameters.nr, 3);
+    assert_int_equal(c->caps.day, UINT64_C(40000000000));
+    assert_int_equal(c->caps.user_day, 1);
+    assert_false(m->price.free);
+    assert_int_equal(m->price.in, 100000000);
+    assert_int_equal(m->price.out, 400000000);
+    assert_int_equal(m->price.request, 100000);
+    assert_string_equal(m->price.as_of, "2026-11-01");
+    assert_int_equal(m->price.off_peak.nr, 1);
+    assert_int_equal(((struct conf_off_peak *)m->price.off_peak.item)->days.nr, 2);
+    assert_int_equal(((struct conf_off_peak *)m->price.off_peak.item)->in, 50000000);
+    assert_int_equal(((struct conf_off_peak *)m->price.off_peak.item)->out, 0);
+    assert_true(conf_model(p, "n")->price.free);
     assert_string_equal(m->parameters.item[0].value, "1");
     assert_string_equal(m->parameters.item[1].value, "true");
     assert_string_equal(m->parameters.item[2].value, "yes");
@@ -256,6 +282,41 @@ static void keys_are_not_repeated(void **state)
     }
 }
 
+/* A cap in money needs to know what everything costs, and says how to tell it. */
+static void prices(void **state)
+{
+    (void)state;
+    form_says("caps: {usd_per_day: 1}\n"
+              "providers:\n"
+              "  - name: a\n"
+              "    url: http://x\n"
+              "    models:\n"
+              "      - {name: m, tokenizer: t}\n"
+              "      - {name: n, tokenizer: t, price: paid}\n"
+              "      - {name: o, tokenizer: t, price: {input_per_million: 0, as_of: 2026-01-01}}\n"
+              "      - {name: p, tokenizer: t, price: {input_per_million: 1}}\n"
+              "      - {name: q, tokenizer: t, price: {input_per_million: 1, as_of: 2026-13-01}}\n"
+              "      - {name: r, tokenizer: t, price: {off_peak: [{hours: '1:00-2:00'}]}}\n"
+              "      - {name: s, tokenizer: t, price: free}\n",
+        parse,
+        "f.yaml:7:40: providers[0].models[1].price: must be free, or a section, not the text "
+        "\"paid\"\n"
+        "f.yaml:6:9: providers[0].models[0].price: is missing: caps limits money, and nobody "
+        "knows what \"m\" costs (price: {...}, or price: free where it costs nothing)\n"
+        "f.yaml:7:40: providers[0].models[1].price: is missing: caps limits money, and nobody "
+        "knows what \"n\" costs (price: {...}, or price: free where it costs nothing)\n"
+        "f.yaml:8:40: providers[0].models[2].price: every price is 0; say so in a word (price: "
+        "free)\n"
+        "f.yaml:9:40: providers[0].models[3].price: \"as_of\" is missing: prices change (as_of: "
+        "2026-11-01, the day of the price list)\n"
+        "f.yaml:10:70: providers[0].models[4].price.as_of: \"2026-13-01\" is no day (like "
+        "2026-11-01)\n"
+        "f.yaml:11:40: providers[0].models[5].price: off_peak needs the price of the other hours "
+        "(input_per_million: ...)\n"
+        "f.yaml:11:40: providers[0].models[5].price: is missing: caps limits money, and nobody "
+        "knows what \"r\" costs (price: {...}, or price: free where it costs nothing)\n");
+}
+
 static void without_memory(void **state)
 {
     json_t *tree = form_tree(full);
@@ -300,6 +361,7 @@ int main(void)
         cmocka_unit_test(every_key),
         cmocka_unit_test(places),
         cmocka_unit_test(keys_are_not_repeated),
+        cmocka_unit_test(prices),
         cmocka_unit_test(without_memory),
         cmocka_unit_test(page),
     };

@@ -58,7 +58,8 @@ static const char full[] =
     "  generations: 9\n"
     "  target: {dev: 0.75}\n"
     "  stall: {generations: 4, tolerance: 0.5}\n"
-    "  wall_time: 90m\n";
+    "  wall_time: 90m\n"
+    "limits: {requests: 12000, tokens: 30M, usd: 4.10, on_limit: finish}\n";
 
 static void *parse_file(const json_t *tree, struct spec_problems *p)
 {
@@ -141,6 +142,9 @@ static void defaults(void **state)
     assert_int_equal(s->stall_generations, 0);
     assert_true(s->stall_tolerance == 0.0001);
     assert_int_equal(s->stop_time_us, 0);
+    assert_int_equal(s->limits.requests, 0);
+    assert_int_equal(s->limits.usd, MONEY_NONE);
+    assert_int_equal(s->limits.on_limit, JOB_LIMIT_PAUSE);
     assert_int_equal(job_spec_generations_max(s), 400);
     assert_int_equal(job_spec_evaluations_max(s), 8000);
     job_spec_free(s);
@@ -197,6 +201,10 @@ static void every_value_lands(void **state)
     assert_int_equal(s->stall_generations, 4);
     assert_true(s->stall_tolerance == 0.5);
     assert_int_equal(s->stop_time_us, UINT64_C(5400000000));
+    assert_int_equal(s->limits.requests, 12000);
+    assert_int_equal(s->limits.tokens, 30000000);
+    assert_int_equal(s->limits.usd, UINT64_C(4100000000));
+    assert_int_equal(s->limits.on_limit, JOB_LIMIT_FINISH);
     assert_int_equal(job_spec_generations_max(s), 9); /* the narrower of the two */
     assert_int_equal(job_spec_evaluations_max(s), 72);
     job_spec_free(s);
@@ -249,7 +257,7 @@ static void print_is_canonical(void **state)
         "\"format\":"
         "\"auto\",\"shots\":16}},\"dev_every\":5,\"dev_mean\":false,"
         "\"dev_select\":\"metric\",\"kind\":"
-        "\"TuningJob\","
+        "\"TuningJob\",\"limits\":{\"on_limit\":\"pause\"},"
         "\"model\":\"bbt-mini\",\"name\":\"sst2\",\"objective\":{\"loss\":\"cross_"
         "entropy\","
         "\"margin\":2.0},\"optimizer\":{\"algorithm\":\"cma-es\",\"popsize\":20,"

@@ -29,6 +29,9 @@ static void reads(void **state)
         {UNIT_SIZE, "17", 17},
         {UNIT_SIZE, "2G", UINT64_C(2147483648)},
         {UNIT_SIZE, "1T", UINT64_C(1099511627776)},
+        {UNIT_COUNT, "30M", 30000000},
+        {UNIT_COUNT, "1.5k", 1500},
+        {UNIT_COUNT, "12000", 12000},
     };
     static const struct {
         enum unit_kind kind;
@@ -54,6 +57,8 @@ static void reads(void **state)
         {UNIT_TIME, "99999999999999999999999999"},
         {UNIT_SIZE, "32MB"},
         {UNIT_SIZE, "32m"},
+        {UNIT_COUNT, "30m"},
+        {UNIT_COUNT, "0.5"},
         {UNIT_SIZE, "0.5"},
         {UNIT_SIZE, "9000T"},
     };

@@ -13,15 +13,14 @@
     }
 
 static const struct key off_peak_keys[] = {
-    ROW("days", KEY_LIST, days, 0, 7, NULL, "mon to sun; absent: every day"),
+    ROW("days", KEY_DAYS, week.days, 0, 0, NULL,
+        "mon to sun, on which it begins; absent: every day"),
     {.path = "hours",
-        .type = KEY_NAME,
-        .at = offsetof(struct conf_off_peak, hours),
-        .min = 1,
-        .max = 16,
+        .type = KEY_HOURS,
+        .at = offsetof(struct conf_off_peak, week.hours),
         .needed = true,
         .help = "like \"16:30-00:30\", by the clock of the zone"},
-    ROW("zone", KEY_NAME, zone, 1, 63, "UTC", "like Europe/Berlin"),
+    ROW("zone", KEY_ZONE, zone, 0, 0, "UTC", "like Europe/Berlin"),
     ROW("input_per_million", KEY_MONEY, in, 0, MOST, NULL, "absent: as at other hours"),
     ROW("output_per_million", KEY_MONEY, out, 0, MOST, NULL, "the same"),
     ROW("per_request", KEY_MONEY, request, 0, MOST, NULL, "the same"),

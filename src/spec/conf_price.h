@@ -2,6 +2,7 @@
 #ifndef SPEC_CONF_PRICE_H
 #define SPEC_CONF_PRICE_H
 
+#include "base/hours.h"
 #include "base/money.h"
 #include "spec/problem.h"
 #include "spec/table.h"
@@ -11,9 +12,8 @@
 
 /* Dearer or cheaper hours; a rate that is not said (MONEY_NONE) is the usual one. */
 struct conf_off_peak {
-    struct key_list days; /* none: every day */
-    char *hours;          /* "16:30-00:30" */
-    char *zone;           /* "UTC" where nothing is said */
+    struct hours_week week;
+    char *zone; /* "UTC" where nothing is said */
     uint64_t in, out, request;
 };
 

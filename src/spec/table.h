@@ -31,6 +31,9 @@ enum key_type {
                     "0.000000001"; exact; min..max are dollars */
     KEY_WORD,    /* bool: true where the one word words[0] stands; rows below the same path
                     may be given as a section instead */
+    KEY_HOURS,   /* struct hours: "22:00-08:00" */
+    KEY_DAYS,    /* uint8_t, a mask as in hours_week: [mon, tue]; 0 where absent */
+    KEY_ZONE,    /* char *: name of a time zone */
     KEY_MODE,    /* unsigned: file mode, octal digits in quotes ("0660") */
     KEY_SHA256,  /* char *: 64 lower-case hexadecimal digits */
     KEY_LIST,    /* struct key_list: names; min..max are items */

@@ -3,6 +3,7 @@
 
 #include "base/money.h"
 #include "spec/unit.h"
+#include "spec/vweek.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -84,6 +85,7 @@ static bool is_absent(const struct key *k, const void *at)
     switch (k->type) {
     case KEY_TEXT:
     case KEY_NAME:
+    case KEY_ZONE:
     case KEY_SHA256:
         return !*(char *const *)at;
     case KEY_COUNT:
@@ -95,6 +97,8 @@ static bool is_absent(const struct key *k, const void *at)
         return *(const uint64_t *)at == MONEY_NONE;
     case KEY_WORD:
         return !*(const bool *)at;
+    case KEY_DAYS:
+        return !*(const uint8_t *)at;
     case KEY_REAL:
         return isnan(*(const double *)at);
     case KEY_LIST:
@@ -142,6 +146,10 @@ static json_t *value_of(const struct key *k, const void *at)
         return money_value(*(const uint64_t *)at);
     case KEY_WORD:
         return json_string(k->words[0]);
+    case KEY_HOURS:
+    case KEY_DAYS:
+    case KEY_ZONE:
+        return vweek_print(k, at);
     case KEY_MODE:
         return mode_value(*(const unsigned *)at);
     case KEY_LIST:
@@ -216,6 +224,9 @@ static const char *type_name(const struct key *k)
         [KEY_SIZE] = "size",
         [KEY_MANY] = "whole number",
         [KEY_MONEY] = "US dollars",
+        [KEY_HOURS] = "hours",
+        [KEY_DAYS] = "list of days",
+        [KEY_ZONE] = "time zone",
         [KEY_MODE] = "file mode",
         [KEY_SHA256] = "SHA-256",
         [KEY_LIST] = "list of names",

@@ -6,6 +6,7 @@
 #include "spec/reader.h"
 #include "spec/unit.h"
 #include "spec/vlist.h"
+#include "spec/vweek.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -72,6 +73,14 @@ static void read_mode(const struct reader *r, const json_t *v, unsigned *at)
         mode = mode * 8 + (unsigned)(*s - '0');
     if (reader_in_range(r, mode, "", v))
         *at = mode;
+}
+
+static void read_bool(const struct reader *r, const json_t *v, bool *at)
+{
+    if (json_is_boolean(v))
+        *at = json_is_true(v);
+    else
+        reader_wrong(r, "true or false", v, NULL);
 }
 
 /* ---- numbers ---- */
@@ -208,10 +217,7 @@ void value_read(const struct key *k, const json_t *v, const char *pointer, void 
         read_real(&r, v, at);
         return;
     case KEY_BOOL:
-        if (json_is_boolean(v))
-            *(bool *)at = json_is_true(v);
-        else
-            reader_wrong(&r, "true or false", v, NULL);
+        read_bool(&r, v, at);
         return;
     case KEY_ENUM:
         read_enum(&r, v, at);
@@ -226,6 +232,11 @@ void value_read(const struct key *k, const json_t *v, const char *pointer, void 
         return;
     case KEY_WORD:
         read_word(&r, v, at);
+        return;
+    case KEY_HOURS:
+    case KEY_DAYS:
+    case KEY_ZONE:
+        vweek_read(&r, v, at);
         return;
     case KEY_MODE:
         read_mode(&r, v, at);
@@ -253,6 +264,7 @@ void value_fini(const struct key *k, void *at)
     switch (k->type) {
     case KEY_TEXT:
     case KEY_NAME:
+    case KEY_ZONE:
     case KEY_SHA256:
         bbt_free(*(char **)at);
         *(char **)at = NULL;

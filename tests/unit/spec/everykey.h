@@ -76,6 +76,21 @@ static json_t *seconds(double s)
     return json_string(text);
 }
 
+/* Hours, days and zones that there are not. */
+static void form_no_week(const struct form_case *c)
+{
+    if (c->key->type == KEY_HOURS) {
+        form_refuses(c, c->path, json_string("22:00"));
+        form_refuses(c, c->path, json_integer(22));
+    } else if (c->key->type == KEY_DAYS) {
+        form_refuses(c, c->path, json_pack("[s]", "monday"));
+        form_refuses(c, c->path, json_string("mon"));
+    } else if (c->key->type == KEY_ZONE) {
+        form_refuses(c, c->path, json_string("../passwd"));
+        form_refuses(c, c->path, json_string(""));
+    }
+}
+
 /* One value below the least and one above the most. */
 UNUSED static void form_out_of_range(const struct form_case *c)
 {
@@ -142,6 +157,7 @@ UNUSED static void form_out_of_range(const struct form_case *c)
         form_refuses(c, c->path, json_integer(660));
         break;
     default:
+        form_no_week(c);
         break;
     }
 }

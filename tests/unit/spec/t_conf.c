@@ -174,7 +174,7 @@ static void every_value_lands(void **state)
     assert_int_equal(m->price.request, 100000);
     assert_string_equal(m->price.as_of, "2026-11-01");
     assert_int_equal(m->price.off_peak.nr, 1);
-    assert_int_equal(((struct conf_off_peak *)m->price.off_peak.item)->days.nr, 2);
+    assert_int_equal(((struct conf_off_peak *)m->price.off_peak.item)->week.days, 0x60);
     assert_int_equal(((struct conf_off_peak *)m->price.off_peak.item)->in, 50000000);
     assert_int_equal(((struct conf_off_peak *)m->price.off_peak.item)->out, 0);
     assert_true(conf_model(p, "n")->price.free);

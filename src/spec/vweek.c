@@ -1,0 +1,79 @@
+#include "spec/vweek.h"
+
+#include "base/hours.h"
+#include "base/zone.h"
+
+#define DAYS_MUST "a list of days, mon tue wed thu fri sat sun"
+
+static void read_hours(const struct reader *r, const json_t *v, struct hours *at)
+{
+    struct hours h;
+
+    if (json_is_string(v) && hours_parse(json_string_value(v), &h))
+        *at = h;
+    else
+        reader_wrong(r, "hours", v, "like \"22:00-08:00\"; the whole day is \"00:00-24:00\"");
+}
+
+static void read_days(const struct reader *r, const json_t *v, uint8_t *at)
+{
+    unsigned days = 0;
+    size_t i;
+    json_t *one;
+
+    json_array_foreach (v, i, one) {
+        int day = json_is_string(one) ? hours_day(json_string_value(one)) : -1;
+
+        if (day < 0) {
+            reader_wrong(r, DAYS_MUST, one, NULL);
+            return;
+        }
+        days |= 1u << day;
+    }
+    if (days)
+        *at = (uint8_t)days;
+    else
+        reader_wrong(r, DAYS_MUST, v, "like [sat, sun]; leave it out for every day");
+}
+
+static void read_zone(const struct reader *r, const json_t *v, char **at)
+{
+    if (json_is_string(v) && zone_name_ok(json_string_value(v)))
+        reader_put(r, json_string_value(v), at);
+    else
+        reader_wrong(r, "a time zone", v, "like UTC or Europe/Berlin");
+}
+
+void vweek_read(const struct reader *r, const json_t *v, void *at)
+{
+    if (r->k->type == KEY_HOURS)
+        read_hours(r, v, at);
+    else if (r->k->type == KEY_DAYS)
+        read_days(r, v, at);
+    else
+        read_zone(r, v, at);
+}
+
+static json_t *days_value(unsigned days)
+{
+    json_t *v = json_array();
+
+    for (unsigned d = 0; v && d < 7; d++)
+        if (days >> d & 1 && json_array_append_new(v, json_string(hours_day_name(d))) != 0) {
+            json_decref(v);
+            v = NULL;
+        }
+    return v;
+}
+
+json_t *vweek_print(const struct key *k, const void *at)
+{
+    char text[12];
+
+    if (k->type == KEY_DAYS)
+        return days_value(*(const uint8_t *)at);
+    if (k->type == KEY_ZONE)
+        return json_string(*(char *const *)at);
+    hours_print(*(const struct hours *)at, text, sizeof text);
+    return json_string(text);
+}

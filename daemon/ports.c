@@ -198,7 +198,6 @@ struct exchange {
     struct http_req req;
     struct op op;
     struct port_http *x;
-    struct http_slice slice;
     char url[URL_MAX], unix_path[URL_MAX];
     char header[PORT_HEADERS_MAX][HEADER_MAX];
     char *key; /* the provider's credential as a header; or NULL */
@@ -221,6 +220,14 @@ static void exchange_step(struct op *op)
     x->total_us = e->req.total_us;
     x->done = true;
     op_wake(x->wake);
+}
+
+static void on_take(void *arg, const void *bytes, size_t len)
+{
+    struct exchange *e = arg;
+
+    e->x->status = (int)e->req.status;
+    e->x->take(e->x, bytes, len);
 }
 
 /* "unix:/run/lm.sock" is a socket and any host; everything else is a URL in front of the
@@ -290,16 +297,17 @@ void port_http_start(struct port_http *x)
         op_wake(&e->op);
         return;
     }
-    e->slice = (struct http_slice){x->body, x->body_len};
     e->req.method = x->method;
     e->req.url = e->url;
     e->req.unix_path = e->unix_path[0] ? e->unix_path : NULL;
     e->req.headers = e->headers;
-    e->req.send = &e->slice;
-    e->req.send_nr = x->body_len ? 1 : 0;
+    e->req.send = x->body;
+    e->req.send_nr = x->slices;
     e->req.timeout_us = x->timeout_us;
     e->req.connect_timeout_us = x->connect_timeout_us;
     e->req.response_max = x->response_max;
+    e->req.take = x->take ? on_take : NULL;
+    e->req.take_arg = e;
     http_req_init(&e->req);
     http_start(bound.d->http, &e->req, &e->op);
     BBT_KILLPOINT("sent");
@@ -317,7 +325,7 @@ const char *port_http_header(const struct port_http *x, const char *name)
 {
     const struct exchange *e = x->impl;
 
-    return e && e->req.done ? http_header(&e->req, name) : NULL;
+    return e && (e->req.done || e->req.status) ? http_header(&e->req, name) : NULL;
 }
 
 void port_http_fini(struct port_http *x)

@@ -66,6 +66,20 @@ enum bbt_rc buf_put(struct bbt_buf *b, const void *bytes, size_t len)
     return BBT_OK;
 }
 
+enum bbt_rc buf_put_slices(struct bbt_buf *b, const struct bbt_slice *slice, size_t n)
+{
+    size_t total = 0;
+    enum bbt_rc rc;
+
+    for (size_t i = 0; i < n; i++)
+        if (__builtin_add_overflow(total, slice[i].n, &total))
+            return BBT_INVALID;
+    rc = reserve(b, total);
+    for (size_t i = 0; rc == BBT_OK && i < n; i++)
+        rc = buf_put(b, slice[i].p, slice[i].n);
+    return rc;
+}
+
 enum bbt_rc buf_puts(struct bbt_buf *b, const char *s)
 {
     return buf_put(b, s, strlen(s));
@@ -90,6 +104,16 @@ enum bbt_rc buf_printf(struct bbt_buf *b, const char *fmt, ...)
     va_end(ap);
     b->len += (size_t)n;
     return BBT_OK;
+}
+
+void buf_trim(struct bbt_buf *b)
+{
+    uint8_t *data = b->data ? bbt_realloc(b->data, b->len + 1) : NULL;
+
+    if (!data)
+        return;
+    b->data = data;
+    b->room = b->len + 1;
 }
 
 uint8_t *buf_take(struct bbt_buf *b, size_t *ret_len)

@@ -127,10 +127,15 @@ struct port_http {
         const char *name, *value;
     } header[PORT_HEADERS_MAX];
     size_t headers;
-    const void *body;
-    size_t body_len;
+    const struct bbt_slice *body; /* in order; a body is never copied together */
+    size_t slices;
     uint64_t timeout_us, connect_timeout_us;
     size_t response_max;
+    /* Gets the body of a 2xx response as it comes, in place of `answer`; status and headers
+     * are known. A first call with NULL says that one begins (anew: what came before is void).
+     * At least once for a whole response. It records, and wakes nobody. NULL: none; with it,
+     * other bodies are kept up to 64 KiB. */
+    void (*take)(struct port_http *x, const void *bytes, size_t len);
     struct op *wake;
     /* facts */
     bool done;

@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "num/rng.h"
+#include "prov/reader.h"
 
 #include <math.h>
 #include <string.h>
@@ -65,7 +66,7 @@ static enum bbt_rc encode_canary(struct query *c, struct prov_http *ret, struct 
     struct prov_ask ask;
 
     ask_of(p, &ask);
-    return p->ep->adapter->encode(&p->fresh.m, &ask, ret, err);
+    return prov_encode(p->ep->adapter, &p->fresh.m, &ask, ret, err);
 }
 
 static enum bbt_rc decode_canary(
@@ -77,7 +78,7 @@ static enum bbt_rc decode_canary(
     enum bbt_rc rc;
 
     ask_of(p, &ask);
-    rc = p->ep->adapter->decode(&p->fresh.m, &ask, r, &a, err);
+    rc = prov_decode(p->ep->adapter, &p->fresh.m, &ask, r, &a, err);
     if (rc == BBT_OK)
         memcpy(p->logit[p->canary], a.logit, sizeof p->logit[0]);
     prov_answer_fini(&a);
@@ -154,6 +155,7 @@ static enum bbt_rc judge_canaries(struct probe *p, struct bbt_err *err)
         return bbt_fail(err, BBT_INVALID,
             "two different soft prompts gave the same scores: the server ignores the "
             "prompt (check the tensor name prompt_embedding)");
+    p->fresh.m.edition = p->model->m.edition + 1;
     prov_model_fini(&p->model->m);
     p->model->m = p->fresh.m;
     p->model->stale = false;

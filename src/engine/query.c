@@ -88,6 +88,19 @@ static void give_back(struct query *c, enum sched_outcome outcome)
     op_wake(&c->ep->kick);
 }
 
+static const char *reply_header(const void *arg, const char *name)
+{
+    return port_http_header(arg, name);
+}
+
+static void on_bytes(struct port_http *x, const void *bytes, size_t len)
+{
+    struct query *c = bbt_container(x, struct query, x);
+    struct prov_reply r = {x->status, reply_header, x, bytes, len};
+
+    c->feed(c, &r);
+}
+
 static void send_now(struct query *c)
 {
     const struct conf_provider *conf = c->ep->conf;
@@ -106,11 +119,12 @@ static void send_now(struct query *c)
         .path = c->req.path,
         .provider = conf->name,
         .headers = c->req.headers,
-        .body = c->req.body.data,
-        .body_len = c->req.body.len,
+        .body = c->req.slice,
+        .slices = c->req.slices,
         .timeout_us = conf->timeout_us,
         .connect_timeout_us = conf->connect_timeout_us,
         .response_max = (size_t)conf->response_max,
+        .take = c->feed ? on_bytes : NULL,
         .wake = &c->op,
     };
     for (size_t i = 0; i < c->req.headers; i++) {
@@ -121,11 +135,6 @@ static void send_now(struct query *c)
     c->tries++;
     c->ep->sent++;
     port_http_start(&c->x);
-}
-
-static const char *reply_header(const void *arg, const char *name)
-{
-    return port_http_header(arg, name);
 }
 
 /* A failure that may pass: back into the queue, unless this has gone on for too long. */
@@ -193,6 +202,15 @@ static void judge(struct query *c, const struct verdict *v)
     }
 }
 
+/* What belongs to the attempt goes; the next one is encoded anew. */
+static void request_over(struct query *c)
+{
+    port_http_fini(&c->x);
+    prov_http_fini(&c->req);
+    if (c->over)
+        c->over(c);
+}
+
 static void take_answer(struct query *c)
 {
     struct prov_reply r = {c->x.status, reply_header, &c->x, c->x.answer, c->x.answer_len};
@@ -207,7 +225,7 @@ static void take_answer(struct query *c)
             c->ep->answered++;
             c->ep->answered_us = port_now_us();
             c->ep->trouble = NULL;
-            port_http_fini(&c->x);
+            request_over(c);
             give_back(c, SCHED_GOOD);
             query_end(c, BBT_OK);
             return;
@@ -215,7 +233,7 @@ static void take_answer(struct query *c)
         c->err.rc = rc;
         verdict_of_decode(&c->err, &v);
     }
-    port_http_fini(&c->x);
+    request_over(c);
     judge(c, &v);
 }
 

@@ -26,8 +26,14 @@ struct query {
     struct sched_flow *flow; /* of the endpoint's lane */
     /* Builds the request when it is its turn. Its failure ends the call. */
     enum bbt_rc (*encode)(struct query *c, struct prov_http *ret, struct bbt_err *err);
-    /* Reads a response of status 2xx (others, too, where `raw`) and keeps what it needs. */
+    /* Gets a 2xx body as it comes: status and headers in `r`; its body is NULL where a body
+     * begins (again), else the next bytes. NULL: decode gets it whole. */
+    void (*feed)(struct query *c, const struct prov_reply *r);
+    /* Reads a response of status 2xx (others, too, where `raw`) and keeps what it needs; only
+     * status and headers where it was fed. */
     enum bbt_rc (*decode)(struct query *c, const struct prov_reply *r, struct bbt_err *err);
+    /* The request is over, answered or not: encode may free what it lent. Or NULL. */
+    void (*over)(struct query *c);
     bool raw; /* decode also sees what would be refused, such as 404 (start-up probe) */
     /* Or NULL; `p` is &query.keep.call. May run several times. */
     void (*gate)(struct port_call *p, struct port_db *db);

@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/killpoint.h"
+#include "prov/reader.h"
 
 #include <assert.h>
 #include <math.h>
@@ -14,6 +15,8 @@ struct round_eval {
     struct round *round;
     uint32_t cand, batch;
     bool storing, refused, over;
+    bool lent; /* the two parts are in use for it */
+    struct prov_reader reader;
     struct rec_answer row;
     struct keep put;
     char id[48]; /* request id on the wire */
@@ -42,31 +45,89 @@ static void ask_of(const struct round_eval *e, struct prov_ask *ask)
     };
 }
 
+static enum bbt_rc encode_from_parts(struct round_eval *e, const struct prov_ask *ask,
+    struct prov_http *ret, struct bbt_err *err)
+{
+    struct round *r = e->round;
+    const struct prov_adapter *a = r->ep->adapter;
+    const struct prov_part *batch, *prompt = NULL;
+    enum bbt_rc rc;
+
+    rc = parts_use(r->batches, e->batch, a->part_batch, r->model, ask, &batch, err);
+    if (rc == BBT_OK && batch) {
+        rc = parts_use(&r->prompts, e->cand, a->part_prompt, r->model, ask, &prompt, err);
+        if (!prompt)
+            parts_drop(r->batches, e->batch);
+    }
+    if (rc != BBT_OK)
+        return rc;
+    if (!prompt) /* the model was probed anew while requests are on the wire */
+        return prov_encode(a, r->model, ask, ret, err);
+    e->lent = true;
+    return a->encode(r->model, ask, batch, prompt, ret, err);
+}
+
+static void eval_unlend(struct query *c)
+{
+    struct round_eval *e = bbt_container(c, struct round_eval, query);
+
+    if (!e->lent)
+        return;
+    e->lent = false;
+    parts_drop(e->round->batches, e->batch);
+    parts_drop(&e->round->prompts, e->cand);
+}
+
 static enum bbt_rc eval_encode(struct query *c, struct prov_http *ret, struct bbt_err *err)
 {
     struct round_eval *e = bbt_container(c, struct round_eval, query);
     struct prov_ask ask;
+    enum bbt_rc rc;
 
     ask_of(e, &ask);
     BBT_KILLPOINT("send");
-    return c->ep->adapter->encode(e->round->model, &ask, ret, err);
+    rc = encode_from_parts(e, &ask, ret, err);
+    if (rc != BBT_OK)
+        eval_unlend(c);
+    return rc;
+}
+
+static void eval_feed(struct query *c, const struct prov_reply *reply)
+{
+    struct round_eval *e = bbt_container(c, struct round_eval, query);
+    struct prov_ask ask;
+
+    if (reply->body) {
+        prov_reader_feed(&e->reader, reply->body, reply->len);
+        return;
+    }
+    ask_of(e, &ask);
+    prov_reader_begin(&e->reader, c->ep->adapter, e->round->model, &ask, reply);
+}
+
+static void eval_over_wire(struct query *c)
+{
+    struct round_eval *e = bbt_container(c, struct round_eval, query);
+
+    prov_reader_fini(&e->reader);
+    eval_unlend(c);
 }
 
 static enum bbt_rc eval_decode(
     struct query *c, const struct prov_reply *reply, struct bbt_err *err)
 {
     struct round_eval *e = bbt_container(c, struct round_eval, query);
+    size_t rows = eval_batch(e)->wire.rows;
     struct prov_answer a = {0};
-    struct prov_ask ask;
     enum bbt_rc rc;
 
+    (void)reply;
     BBT_KILLPOINT("answer-came");
-    ask_of(e, &ask);
-    rc = c->ep->adapter->decode(e->round->model, &ask, reply, &a, err);
+    rc = prov_reader_finish(&e->reader, &a, err);
     if (rc != BBT_OK)
         return rc;
     /* the pair of the check on the way out: an answer of another shape is never used */
-    assert(a.rows == ask.batch->rows && a.labels == ask.labels);
+    assert(a.rows == rows && a.labels == e->round->labels);
     e->row.rows = (uint32_t)a.rows;
     e->row.labels = (uint32_t)a.labels;
     e->row.tokens_in = a.tokens_in < UINT32_MAX ? (uint32_t)a.tokens_in : UINT32_MAX;
@@ -164,6 +225,8 @@ static void eval_over(struct round_eval *e)
     struct round *r = e->round;
 
     e->over = true;
+    if (--r->pairs_left[e->cand] == 0)
+        parts_forget(&r->prompts, e->cand);
     r->running--;
     op_wake(&r->op);
 }
@@ -284,6 +347,8 @@ static void start_eval(struct round_eval *e, struct round *r, uint32_t cand, uin
         .ep = r->ep,
         .flow = r->flow,
         .encode = eval_encode,
+        .feed = eval_feed,
+        .over = eval_over_wire,
         .decode = eval_decode,
         .gate = r->job ? run_mark : NULL,
         .ungate = r->job ? run_unmark : NULL,
@@ -291,6 +356,7 @@ static void start_eval(struct round_eval *e, struct round *r, uint32_t cand, uin
     };
     query_init(&e->query, r->q);
     r->running++;
+    r->pairs_left[cand]++;
     query_start(&e->query);
 }
 
@@ -359,8 +425,16 @@ enum bbt_rc round_start(struct round *r, struct turnq *q, struct bbt_err *err)
             r->n, r->set->batches, pairs, ROUND_PAIRS_MAX);
     r->logit = bbt_alloc_array(r->n * r->set->n * r->labels, sizeof *r->logit);
     r->eval = bbt_calloc(pairs, sizeof *r->eval);
-    if (!r->logit || !r->eval)
+    r->pairs_left = bbt_calloc(r->n, sizeof *r->pairs_left);
+    if (!r->logit || !r->eval || !r->pairs_left)
         return bbt_fail(err, BBT_NOMEM, "no memory for %zu requests", pairs);
+    if (parts_init(&r->prompts, r->n, err) != BBT_OK)
+        return BBT_NOMEM;
+    if (!r->batches) {
+        r->batches = &r->own_batches;
+        if (parts_init(r->batches, r->set->batches, err) != BBT_OK)
+            return BBT_NOMEM;
+    }
     r->left = pairs;
     if (r->fresh || r->job == 0) {
         ask_missing(r);
@@ -391,11 +465,15 @@ void round_fini(struct round *r)
 {
     for (size_t i = 0; i < r->evals; i++) {
         query_fini(&r->eval[i].query);
+        prov_reader_fini(&r->eval[i].reader);
         keep_fini(&r->eval[i].put);
         op_fini(&r->eval[i].op);
         bbt_free(r->eval[i].row.logit);
     }
     bbt_free(r->eval);
+    bbt_free(r->pairs_left);
+    parts_fini(&r->own_batches);
+    parts_fini(&r->prompts);
     bbt_free(r->logit);
     rec_answers_free(r->known, r->known_n);
     bbt_free(r->marks);

@@ -8,6 +8,7 @@
 #ifndef ENGINE_ROUND_H
 #define ENGINE_ROUND_H
 
+#include "engine/parts.h"
 #include "engine/query.h"
 #include "engine/task.h"
 
@@ -32,6 +33,7 @@ struct round {
     size_t n, rows, hidden;
     enum prov_compose compose;
     enum prov_at at;
+    struct parts *batches; /* the set's, kept from round to round; NULL: the round's own */
     bool fresh; /* nothing of this round was ever asked: the ledger need not be read */
     struct op *wake;
 
@@ -49,6 +51,8 @@ struct round {
     struct op op;
     struct turnq *q;
     bool loading, failed, hard;
+    struct parts own_batches, prompts;
+    uint32_t *pairs_left; /* n: of each prompt */
     struct port_call load;
     struct rec_answer *known;
     size_t known_n;

@@ -251,6 +251,8 @@ void tune_fini(struct tune *t)
 {
     assert(t->over);
     round_fini(&t->round);
+    parts_fini(&t->train_parts);
+    parts_fini(&t->dev_parts);
     probe_fini(&t->probe);
     query_fini(&t->embed);
     keep_fini(&t->keep);
@@ -289,6 +291,19 @@ void tune_progress(const struct tune *t, struct tune_progress *ret)
     }
 }
 
+/* The examples that generation after generation asks about are encoded once; others once per
+ * round. */
+static struct parts *parts_of(struct tune *t, const struct task_set *set)
+{
+    struct parts *p = set == &t->task->train ? &t->train_parts
+        : set == &t->task->dev               ? &t->dev_parts
+                                             : NULL;
+
+    if (p && !p->slot && parts_init(p, set->batches, NULL) != BBT_OK)
+        return NULL; /* the round tries again, for itself */
+    return p;
+}
+
 void tune_ask(struct tune *t, enum tune_state to, const struct tune_ask *ask)
 {
     struct bbt_err err = {0};
@@ -304,6 +319,7 @@ void tune_ask(struct tune *t, enum tune_state to, const struct tune_ask *ask)
         .model = &t->model->m,
         .flow = &t->flow,
         .set = ask->set,
+        .batches = parts_of(t, ask->set),
         .label_ids = t->task->verb->token,
         .labels = t->task->verb->n,
         .prompt = ask->prompt,

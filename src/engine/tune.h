@@ -101,6 +101,7 @@ struct tune {
     float *prompts;       /* of the open generation: popsize x cells */
     uint64_t *digests;    /* popsize */
     struct round round;
+    struct parts train_parts, dev_parts;
 
     /* between TELL and COMMIT */
     struct rec_gen closed;

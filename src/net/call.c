@@ -29,7 +29,7 @@ static enum bbt_rc no_server(struct exchange *x, struct bbt_err *err)
 static enum bbt_rc perform(const struct call *c, call_bytes_fn *sink, void *arg,
     unsigned *ret_status, struct bbt_buf *body, struct bbt_err *err)
 {
-    struct http_slice send = {c->body, c->body_len};
+    struct bbt_slice send = {c->body, c->body_len};
     struct bbt_buf head;
     struct exchange x = {.method = c->method,
         .url = c->url,

@@ -32,7 +32,7 @@ static size_t on_send(char *to, size_t size, size_t n, void *arg)
     size_t room = size * n, done = 0;
 
     while (done < room && x->at < x->send_nr) {
-        const struct http_slice *s = &x->send[x->at];
+        const struct bbt_slice *s = &x->send[x->at];
         size_t take = s->n - x->off < room - done ? s->n - x->off : room - done;
 
         if (take)
@@ -100,15 +100,21 @@ static size_t on_head(char *line, size_t size, size_t n, void *arg)
 static size_t on_body(char *p, size_t size, size_t n, void *arg)
 {
     struct exchange *x = arg;
-    size_t len = size * n;
-    unsigned status;
+    size_t len = size * n, room = EXCHANGE_WORDS_MAX - x->body->len;
+    unsigned status = exchange_status(x);
 
-    if (x->sink && (status = exchange_status(x)) >= 200 && status < 300) {
+    x->body_over = x->sink_max && len > x->sink_max - x->came;
+    if (x->body_over)
+        return 0;
+    x->came += len;
+    if (x->sink && status >= 200 && status < 300) {
         if (x->sink(x->sink_arg, p, len))
             return len;
         x->sink_stop = true;
         return 0;
     }
+    if (x->sink_max && x->body->max > EXCHANGE_WORDS_MAX && len > room)
+        return keep(x, x->body, p, room, &x->body_over) ? len : 0;
     return keep(x, x->body, p, len, &x->body_over) ? len : 0;
 }
 
@@ -192,7 +198,7 @@ static CURLcode set_rules(struct exchange *x)
 
     for (size_t i = 0; !e && i < sizeof(longs) / sizeof(longs[0]); i++)
         e = curl_easy_setopt(x->h, longs[i].name, longs[i].value);
-    if (!e && !x->sink) /* refuses an announced 10 GB before the first byte of it */
+    if (!e && (!x->sink || x->sink_max)) /* no first byte of an announced 10 GB */
         e = curl_easy_setopt(x->h, CURLOPT_MAXFILESIZE_LARGE, cap);
     if (!e)
         e = curl_easy_setopt(x->h, CURLOPT_PROTOCOLS_STR, "http,https");
@@ -259,7 +265,7 @@ void exchange_close(struct exchange *x)
 
 void exchange_rewind(struct exchange *x)
 {
-    x->at = x->off = 0;
+    x->at = x->off = x->came = 0;
     x->head_seen = false;
     x->head->len = x->body->len = 0;
     x->why[0] = '\0';

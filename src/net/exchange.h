@@ -10,13 +10,14 @@
 
 #include <curl/curl.h>
 
+#define EXCHANGE_WORDS_MAX ((size_t)64 << 10) /* enough for a server's sentence */
 #define EXCHANGE_HEAD_MAX ((size_t)64 << 10)
 
 struct exchange {
     /* in */
     const char *method, *url, *unix_path;
     const char *const *headers;
-    const struct http_slice *send;
+    const struct bbt_slice *send;
     size_t send_nr;
     long timeout_ms; /* 0: none */
     long connect_timeout_ms;
@@ -26,11 +27,14 @@ struct exchange {
     bool (*sink)(
         void *arg, const void *bytes, size_t len); /* gets 2xx bodies instead */
     void *sink_arg;
+    size_t sink_max; /* bytes of a body, then BBT_INVALID; 0: no limit. With one, what is not
+                        2xx is kept up to EXCHANGE_WORDS_MAX only */
 
     /* private */
     CURL *h;
     struct curl_slist *list;
     size_t at, off; /* next byte to send: slice, byte in it */
+    size_t came;    /* bytes of the body */
     bool head_seen, head_over, body_over, sink_stop, no_mem;
     char why[CURL_ERROR_SIZE];
 };

@@ -35,6 +35,7 @@ struct http_xfer {
     uint64_t start_us;
     struct loop_timer dog; /* where curl lost its own timeout */
     bool again;            /* sent once more already */
+    bool begun;            /* the body's reader knows of it */
 };
 
 /* A socket of curl's; freed by the close callback. */
@@ -56,6 +57,26 @@ struct http_client {
     char *agent, *proxy, *ca_file;
 };
 
+/* --- a body for a reader --- */
+
+static void begin_body(struct http_xfer *x)
+{
+    if (x->begun)
+        return;
+    x->begun = true;
+    x->r->status = exchange_status(&x->ex);
+    x->r->take(x->r->take_arg, NULL, 0);
+}
+
+static bool on_bytes(void *arg, const void *bytes, size_t len)
+{
+    struct http_xfer *x = arg;
+
+    begin_body(x);
+    x->r->take(x->r->take_arg, bytes, len);
+    return true;
+}
+
 /* --- endings --- */
 
 static void take_facts(struct http_xfer *x, CURLcode code)
@@ -65,6 +86,8 @@ static void take_facts(struct http_xfer *x, CURLcode code)
 
     r->rc = exchange_result(&x->ex, code, &r->err);
     r->status = exchange_status(&x->ex);
+    if (r->take && r->rc == BBT_OK && r->status >= 200 && r->status < 300)
+        begin_body(x); /* an empty one */
     if (!curl_easy_getinfo(x->ex.h, CURLINFO_REQUEST_SIZE, &n))
         r->sent = n > 0;
     if (!curl_easy_getinfo(x->ex.h, CURLINFO_NUM_CONNECTS, &n))
@@ -108,6 +131,7 @@ static bool again(struct http_xfer *x, CURLcode code)
         curl_easy_getinfo(x->ex.h, CURLINFO_HEADER_SIZE, &head) || head > 0)
         return false;
     x->again = true;
+    x->begun = false;
     curl_multi_remove_handle(x->c->multi, x->ex.h);
     exchange_rewind(&x->ex);
     curl_easy_setopt(x->ex.h, CURLOPT_FRESH_CONNECT, 1L);
@@ -372,7 +396,10 @@ static enum bbt_rc begin(struct http_xfer *x, struct bbt_err *err)
         .proxy = c->proxy,
         .ca_file = c->ca_file,
         .head = &r->head,
-        .body = &r->body};
+        .body = &r->body,
+        .sink = r->take ? on_bytes : NULL,
+        .sink_arg = x,
+        .sink_max = r->take ? r->response_max : 0};
     rc = exchange_open(&x->ex, err);
     if (rc != BBT_OK)
         return rc;

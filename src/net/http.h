@@ -18,12 +18,6 @@ struct http_xfer;
 struct loop;
 struct op;
 
-/* Bytes of somebody else. A body is a list of them and is never copied together. */
-struct http_slice {
-    const void *p;
-    size_t n;
-};
-
 struct http_opts {
     const char *agent;        /* User-Agent; NULL: "bbtd/VERSION" */
     const char *proxy;        /* URL; NULL: none, whatever the environment says */
@@ -37,11 +31,18 @@ struct http_req {
     const char *url;       /* http or https */
     const char *unix_path; /* connect to this socket instead of the host; or NULL */
     const char *const *headers;    /* "Name: value", NULL at the end; or NULL */
-    const struct http_slice *send; /* request body in pieces; send_nr 0: none */
+    const struct bbt_slice *send; /* request body in pieces; send_nr 0: none */
     size_t send_nr;
     uint64_t timeout_us;         /* the whole exchange; 0: 60 s */
     uint64_t connect_timeout_us; /* 0: 10 s */
     size_t response_max;         /* bytes of a body; more is BBT_INVALID */
+    /* Gets a 2xx body as it comes, instead of `body`: status and http_header() are known. A
+     * first call with NULL says that one begins; after another such call, only what follows
+     * counts (it was sent once more). Called from the loop, at least once for a complete
+     * 2xx response; not to call back into net. NULL: none. With it, other bodies are kept
+     * up to 64 KiB. */
+    void (*take)(void *arg, const void *bytes, size_t len);
+    void *take_arg;
 
     /* facts, valid once `done` */
     bool done;

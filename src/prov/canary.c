@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "prov/dialog.h"
+#include "prov/reader.h"
 
 #include <math.h>
 
@@ -35,7 +36,7 @@ enum bbt_rc canary_next(const struct prov_adapter *a, const struct prov_model *m
     trial.probed = true;
     ask.prompt = prompt;
     ask.hidden = m->hidden;
-    rc = a->encode(&trial, &ask, ret, err);
+    rc = prov_encode(a, &trial, &ask, ret, err);
     bbt_free(prompt);
     return rc;
 }
@@ -70,7 +71,7 @@ enum bbt_rc canary_take(const struct prov_adapter *a, struct prov_model *m, unsi
         return dialog_refused(r, "trial question", err);
     trial.probed = true;
     ask.hidden = m->hidden;
-    rc = a->decode(&trial, &ask, r, &got, err);
+    rc = prov_decode(a, &trial, &ask, r, &got, err);
     if (rc != BBT_OK)
         return rc;
     m->canary[step] = (double)got.logit[0] - 2 * (double)got.logit[1];

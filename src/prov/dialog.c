@@ -8,10 +8,13 @@
 
 /* ---- questions ---- */
 
-static enum bbt_rc check_prompt(const struct prov_model *m, const struct prov_ask *ask,
+enum bbt_rc dialog_check_prompt(const struct prov_model *m, const struct prov_ask *ask,
     const struct dialog_need *need, struct bbt_err *err)
 {
     size_t n;
+
+    if (!ask->prompt)
+        return BBT_OK;
 
     if (!need->soft_prompt)
         return bbt_fail(err, BBT_INVALID,
@@ -55,6 +58,8 @@ enum bbt_rc dialog_check(const struct prov_model *m, const struct prov_ask *ask,
 {
     size_t n;
 
+    if (!m->probed)
+        return bbt_fail(err, BBT_INVALID, "model \"%s\" has not been probed", m->name);
     if (ask->batch->rows == 0 || ask->labels == 0 ||
         __builtin_mul_overflow(ask->batch->rows, ask->labels, &n))
         return bbt_fail(err, BBT_INVALID, "an empty question");
@@ -70,9 +75,27 @@ enum bbt_rc dialog_check(const struct prov_model *m, const struct prov_ask *ask,
         if (need->label_text && (!ask->label_text || !ask->label_text[i][0]))
             return bbt_fail(err, BBT_INVALID, "label %zu has no text", i);
     }
-    if (check_rows(ask->batch, need->text, err) != BBT_OK)
-        return BBT_INVALID;
-    return ask->prompt ? check_prompt(m, ask, need, err) : BBT_OK;
+    return check_rows(ask->batch, need->text, err);
+}
+
+enum bbt_rc dialog_check_one(const struct prov_model *m, const struct prov_ask *ask,
+    const struct dialog_need *need, struct bbt_err *err)
+{
+    enum bbt_rc rc = dialog_check(m, ask, need, err);
+
+    if (rc == BBT_OK && ask->batch->rows != 1)
+        rc = bbt_fail(err, BBT_INVALID, "%zu examples, this provider takes one per request",
+            ask->batch->rows);
+    return rc;
+}
+
+enum bbt_rc dialog_no_prompt(const struct prov_model *m, const struct prov_ask *ask,
+    struct prov_part *ret, struct bbt_err *err)
+{
+    static const struct dialog_need need = {.soft_prompt = false};
+
+    *ret = (struct prov_part){0};
+    return dialog_check_prompt(m, ask, &need, err);
 }
 
 void dialog_salt(const struct prov_ask *ask, char ret[DIALOG_SALT])
@@ -100,32 +123,38 @@ static void set_header(struct prov_http *h, const char *name, const char *value)
     (void)snprintf(h->header[i].value, sizeof h->header[i].value, "%s", value);
 }
 
-struct pen dialog_begin(const struct prov_model *m, const char *path, struct prov_http *h)
+struct chain dialog_begin(const struct prov_model *m, const char *path, struct prov_http *h)
 {
     *h = (struct prov_http){.method = "POST"};
-    buf_init(&h->body, m->body_max);
     (void)snprintf(h->path, sizeof h->path, "%s", path);
     set_header(h, "Content-Type", "application/json");
-    return (struct pen){.b = &h->body};
+    return chain_begin(h, m->body_max);
 }
 
-enum bbt_rc dialog_send(struct pen *p, struct prov_http *h, const char *id,
-    struct prov_http *ret, struct bbt_err *err)
+enum bbt_rc dialog_send(
+    struct chain *c, const char *id, struct prov_http *ret, struct bbt_err *err)
 {
-    size_t max = h->body.max;
+    struct prov_http *h = c->h;
+    enum bbt_rc rc = chain_end(c, err);
 
-    if (p->rc != BBT_OK) {
-        prov_http_fini(h);
-        if (p->rc == BBT_NOMEM)
-            return bbt_fail(err, p->rc, "no memory for a request");
-        return bbt_fail(err, BBT_INVALID,
-            "the request is over the limit of %zu bytes (use smaller batches)", max);
-    }
+    if (rc != BBT_OK)
+        return rc;
     if (id)
         set_header(h, "X-Request-Id", id);
     prov_http_fini(ret);
     *ret = *h;
     return BBT_OK;
+}
+
+enum bbt_rc dialog_whole(const struct prov_model *m, const struct prov_ask *ask,
+    const char *path, const struct prov_part *batch, struct prov_http *ret,
+    struct bbt_err *err)
+{
+    struct prov_http h;
+    struct chain c = dialog_begin(m, path, &h);
+
+    chain_lend(&c, batch->bytes.data, batch->bytes.len);
+    return dialog_send(&c, ask->id, ret, err);
 }
 
 enum bbt_rc dialog_params(

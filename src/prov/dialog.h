@@ -5,7 +5,7 @@
 #ifndef PROV_DIALOG_H
 #define PROV_DIALOG_H
 
-#include "prov/pen.h"
+#include "prov/chain.h"
 #include "prov/prov.h"
 
 /* What exp() cannot tell from 0. Servers write -9999 or a probability of 0 for "very
@@ -19,24 +19,37 @@ struct dialog_need {
     bool soft_prompt;  /* one is possible */
 };
 
-/* Is this a question for that model? BBT_INVALID with the reason: empty, too many rows,
- * without the texts or ids in need, prompt of another width or with a number that is not
+/* Is this a question for that model? BBT_INVALID with the reason: not probed, empty, too many
+ * rows, without the texts or ids in need; prompt of another width or with a number that is not
  * finite, rows that enter elsewhere than at the input embedding. */
 enum bbt_rc dialog_check(const struct prov_model *m, const struct prov_ask *ask,
     const struct dialog_need *need, struct bbt_err *err);
+enum bbt_rc dialog_check_one(const struct prov_model *m, const struct prov_ask *ask,
+    const struct dialog_need *need, struct bbt_err *err); /* and a single example */
+enum bbt_rc dialog_check_prompt(const struct prov_model *m, const struct prov_ask *ask,
+    const struct dialog_need *need, struct bbt_err *err);
+
+/* part_prompt of a dialect that takes text only: BBT_INVALID where there is a prompt. */
+enum bbt_rc dialog_no_prompt(const struct prov_model *m, const struct prov_ask *ask,
+    struct prov_part *ret, struct bbt_err *err);
+
+/* encode of a dialect whose batch's part is the whole body. */
+enum bbt_rc dialog_whole(const struct prov_model *m, const struct prov_ask *ask,
+    const char *path, const struct prov_part *batch, struct prov_http *ret,
+    struct bbt_err *err);
 
 /* A name for the prompt, the same for the same numbers: keeps caches of one candidate apart
  * from those of another, and equal questions equal. */
 #define DIALOG_SALT 32
 void dialog_salt(const struct prov_ask *ask, char ret[DIALOG_SALT]);
 
-/* GET of a path, or POST of JSON: a pen on h->body, capped by the model's body_max, then
+/* GET of a path, or POST of JSON: a chain on `h`, capped by the model's body_max, then
  * dialog_send(), which moves it to `ret` or frees it and says why it failed. `id` (may be
  * NULL) travels as X-Request-Id. */
 void dialog_get(const char *path, struct prov_http *ret);
-struct pen dialog_begin(const struct prov_model *m, const char *path, struct prov_http *h);
-enum bbt_rc dialog_send(struct pen *p, struct prov_http *h, const char *id,
-    struct prov_http *ret, struct bbt_err *err);
+struct chain dialog_begin(const struct prov_model *m, const char *path, struct prov_http *h);
+enum bbt_rc dialog_send(
+    struct chain *c, const char *id, struct prov_http *ret, struct bbt_err *err);
 
 /* BBT_INVALID where the configured parameters set what `ours` (NULL-terminated) names. */
 enum bbt_rc dialog_params(

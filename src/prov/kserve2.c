@@ -2,6 +2,7 @@
  * them, raw tensors behind it. */
 #include "prov/kserve2.h"
 
+#include "prov/chain.h"
 #include "prov/tensor.h"
 
 #include <math.h>
@@ -9,7 +10,7 @@
 #include <string.h>
 
 /* One input of a request. Its elements come from one of the sources below, walked by
- * put_binary() and put_json() in the same order. */
+ * put_binary() and put_json() in the same order; the prompt's are in a part of their own. */
 struct input {
     const char *name;
     enum prov_type type;
@@ -63,7 +64,7 @@ static enum bbt_rc check_batch(const struct prov_batch *b, struct bbt_err *err)
     return BBT_OK;
 }
 
-static enum bbt_rc check_prompt(
+static enum bbt_rc check_shape(
     const struct prov_model *m, const struct prov_ask *ask, struct bbt_err *err)
 {
     size_t n;
@@ -83,10 +84,10 @@ static enum bbt_rc check_prompt(
         return bbt_fail(err, BBT_INVALID,
             "the soft prompt has %zu rows, model \"%s\" takes exactly %zu",
             ask->prompt_rows, m->name, m->prompt_rows_fixed);
-    for (size_t i = 0; ask->prompt && i < n; i++)
-        if (!isfinite(ask->prompt[i]))
-            return bbt_fail(
-                err, BBT_INVALID, "the soft prompt has a number that is not finite");
+    if (!ask->prompt && ask->compose != PROV_ADD)
+        return bbt_fail(err, BBT_INVALID,
+            "model \"%s\" cannot be asked without a prompt where prompts are prepended",
+            m->name);
     return BBT_OK;
 }
 
@@ -119,13 +120,7 @@ static enum bbt_rc check_ask(
             err, BBT_INVALID, "model \"%s\" needs the position of the mask", m->name);
     if (check_batch(b, err) != BBT_OK)
         return BBT_INVALID;
-    if (!sends_prompt(m, ask))
-        return BBT_OK;
-    if (!ask->prompt && ask->compose != PROV_ADD)
-        return bbt_fail(err, BBT_INVALID,
-            "model \"%s\" cannot be asked without a prompt where prompts are prepended",
-            m->name);
-    return check_prompt(m, ask, err);
+    return sends_prompt(m, ask) ? check_shape(m, ask, err) : BBT_OK;
 }
 
 /* The inputs that this model declares, in the order of the protocol's example. */
@@ -182,168 +177,169 @@ static int32_t int_at(const struct message *msg, const struct input *in, size_t 
     }
 }
 
-static void put_binary(const struct message *msg, const struct input *in, uint8_t *at)
+/* An input's numbers; of the prompt's only the place, which ends a piece of the batch's part:
+ * they are the candidate's own. */
+static void put_binary(
+    const struct message *msg, const struct input *in, struct pen *p, struct prov_part *part)
 {
     static const float zero = 0, one = 1;
-    size_t n = in->from == FROM_PROMPT ? msg->ask->prompt_rows * msg->ask->hidden : 0;
+    size_t bytes = in->count * tensor_size(in->type);
+    uint8_t *at;
 
-    if (in->from == FROM_PROMPT && msg->ask->prompt) {
-        for (size_t done = 0; done < in->count; done += n)
-            at = tensor_put_real(at, in->type, msg->ask->prompt, n);
+    if (in->from == FROM_PROMPT) {
+        (void)chain_cut(p, part);
         return;
     }
-    for (size_t i = 0; i < in->count; i++) {
-        if (in->from == FROM_PROMPT)
-            at = tensor_put_real(at, in->type, &zero, 1);
-        else if (tensor_is_int(in->type))
-            at = tensor_put_int(at, in->type, int_at(msg, in, i), 1);
+    at = pen_room(p, bytes);
+    for (size_t i = 0; at && i < in->count; i++) {
+        int32_t v = int_at(msg, in, i);
+
+        if (tensor_is_int(in->type))
+            at = tensor_put_int(at, in->type, v, 1);
         else /* an attention mask of reals */
-            at = tensor_put_real(at, in->type, int_at(msg, in, i) ? &one : &zero, 1);
+            at = tensor_put_real(at, in->type, v ? &one : &zero, 1);
     }
 }
 
-/* Nine digits bring every float back to the bit. The point is a point in every locale. */
-static enum bbt_rc put_real_text(struct bbt_buf *b, float v)
+static void put_json(
+    const struct message *msg, const struct input *in, struct pen *p, struct prov_part *part)
 {
-    char text[40];
-    int n = snprintf(text, sizeof text, "%.9g", (double)v);
-
-    for (int i = 0; i < n; i++)
-        if (text[i] == ',')
-            text[i] = '.';
-    return buf_put(b, text, (size_t)n);
-}
-
-static enum bbt_rc put_json(const struct message *msg, const struct input *in, struct bbt_buf *b)
-{
-    size_t n = in->from == FROM_PROMPT ? msg->ask->prompt_rows * msg->ask->hidden : 1;
-    enum bbt_rc rc = buf_puts(b, ",\"data\":[");
-
-    for (size_t i = 0; rc == BBT_OK && i < in->count; i++) {
-        char text[24];
-
-        if (i && (rc = buf_put(b, ",", 1)) != BBT_OK)
-            break;
-        if (in->from == FROM_PROMPT) {
-            rc = put_real_text(b, msg->ask->prompt ? msg->ask->prompt[i % n] : 0);
-        } else {
-            int len = snprintf(text, sizeof text, "%d", (int)int_at(msg, in, i));
-
-            rc = buf_put(b, text, (size_t)len);
-        }
+    pen_raw(p, ",\"data\":[");
+    if (in->from == FROM_PROMPT) {
+        (void)chain_cut(p, part);
+        (void)chain_cut(p, part); /* nothing raw before it */
+    } else {
+        for (size_t i = 0; p->rc == BBT_OK && i < in->count; i++)
+            pen_format(p, i ? ",%d" : "%d", (int)int_at(msg, in, i));
     }
-    return rc == BBT_OK ? buf_puts(b, "]") : rc;
+    pen_raw(p, "]");
 }
 
 /* ---- the whole ---- */
 
-/* A JSON text; bytes beyond ASCII pass as they are. */
-static enum bbt_rc put_text(struct bbt_buf *b, const char *s)
-{
-    enum bbt_rc rc = buf_put(b, "\"", 1);
-
-    for (; rc == BBT_OK && *s; s++) {
-        if (*s == '"' || *s == '\\')
-            rc = buf_printf(b, "\\%c", *s);
-        else if ((unsigned char)*s < 0x20)
-            rc = buf_printf(b, "\\u%04x", (unsigned)*s);
-        else
-            rc = buf_put(b, s, 1);
-    }
-    return rc == BBT_OK ? buf_put(b, "\"", 1) : rc;
-}
-
-static enum bbt_rc put_params(const struct message *msg, struct bbt_buf *b)
+static void put_params(const struct message *msg, struct pen *p)
 {
     const struct prov_ask *ask = msg->ask;
     bool own = ask && msg->m->own_params && sends_prompt(msg->m, ask);
     const char *more = ask ? msg->m->params : NULL;
-    enum bbt_rc rc = BBT_OK;
 
     if (more && !strcmp(more, "{}"))
         more = NULL;
     if (!own && !more)
-        return BBT_OK;
-    if (own)
-        rc = buf_printf(b, "\"parameters\":{\"compose\":\"%s\",\"prompt_at\":\"%s\"",
+        return;
+    pen_raw(p, "\"parameters\":");
+    if (own) {
+        pen_format(p, "{\"compose\":\"%s\",\"prompt_at\":\"%s\"",
             ask->compose == PROV_ADD ? "add" : "prepend",
             ask->prompt_at == PROV_AT_HIDDEN ? "hidden" : "embedding");
-    else
-        rc = buf_puts(b, "\"parameters\":{");
-    if (rc == BBT_OK && more && own)
-        rc = buf_puts(b, ",");
-    if (rc == BBT_OK && more) /* without its own braces */
-        rc = buf_put(b, more + 1, strlen(more) - 2);
-    return rc == BBT_OK ? buf_puts(b, "},") : rc;
+        pen_members(p, more);
+        pen_raw(p, "},");
+    } else {
+        pen_raw(p, more);
+        pen_raw(p, ",");
+    }
 }
 
-static enum bbt_rc put_input(const struct message *msg, const struct input *in, struct bbt_buf *b)
+static void put_input(
+    const struct message *msg, const struct input *in, struct pen *p, struct prov_part *part)
 {
-    enum bbt_rc rc = buf_puts(b, "{\"name\":");
-
-    if (rc == BBT_OK)
-        rc = put_text(b, in->name);
-    for (size_t i = 0; rc == BBT_OK && i < in->rank; i++)
-        rc = buf_printf(b, "%s%zu", i ? "," : ",\"shape\":[", in->shape[i]);
-    if (rc == BBT_OK)
-        rc = buf_printf(b, "],\"datatype\":\"%s\"", tensor_type_name(in->type));
-    if (rc == BBT_OK && msg->m->use_binary)
-        rc = buf_printf(b, ",\"parameters\":{\"binary_data_size\":%zu}",
+    pen_raw(p, "{\"name\":");
+    pen_text(p, in->name);
+    for (size_t i = 0; i < in->rank; i++)
+        pen_format(p, "%s%zu", i ? "," : ",\"shape\":[", in->shape[i]);
+    pen_format(p, "],\"datatype\":\"%s\"", tensor_type_name(in->type));
+    if (msg->m->use_binary)
+        pen_format(p, ",\"parameters\":{\"binary_data_size\":%zu}",
             in->count * tensor_size(in->type));
-    else if (rc == BBT_OK)
-        rc = put_json(msg, in, b);
-    return rc == BBT_OK ? buf_puts(b, "}") : rc;
+    else
+        put_json(msg, in, p, part);
+    pen_raw(p, "}");
 }
 
-static enum bbt_rc put_head(const struct message *msg, struct bbt_buf *b)
+/* The JSON part behind the id. */
+static void put_head(const struct message *msg, struct pen *p, struct prov_part *part)
 {
-    enum bbt_rc rc = buf_puts(b, "{");
-
-    if (rc == BBT_OK && msg->ask && msg->ask->id) {
-        rc = buf_puts(b, "\"id\":");
-        if (rc == BBT_OK)
-            rc = put_text(b, msg->ask->id);
-        if (rc == BBT_OK)
-            rc = buf_puts(b, ",");
-    }
-    if (rc == BBT_OK)
-        rc = put_params(msg, b);
-    if (rc == BBT_OK)
-        rc = buf_puts(b, "\"inputs\":[");
-    for (size_t i = 0; rc == BBT_OK && i < msg->n; i++) {
-        if (i)
-            rc = buf_puts(b, ",");
-        if (rc == BBT_OK)
-            rc = put_input(msg, &msg->in[i], b);
-    }
-    if (rc == BBT_OK)
-        rc = buf_puts(b, "],\"outputs\":[");
-    for (size_t i = 0; rc == BBT_OK && msg->outputs[i]; i++) {
-        rc = buf_puts(b, i ? ",{\"name\":" : "{\"name\":");
-        if (rc == BBT_OK)
-            rc = put_text(b, msg->outputs[i]);
-        if (rc == BBT_OK)
-            rc = buf_puts(b,
-                msg->m->use_binary ? ",\"parameters\":{\"binary_data\":true}}" : "}");
-    }
-    return rc == BBT_OK ? buf_puts(b, "]}") : rc;
-}
-
-static enum bbt_rc put_tensors(const struct message *msg, struct bbt_buf *b)
-{
+    put_params(msg, p);
+    pen_raw(p, "\"inputs\":[");
     for (size_t i = 0; i < msg->n; i++) {
-        const struct input *in = &msg->in[i];
-        size_t bytes = in->count * tensor_size(in->type);
-        uint8_t *at;
-
-        if (bytes > b->max - b->len)
-            return BBT_INVALID;
-        at = buf_extend(b, bytes);
-        if (!at)
-            return BBT_NOMEM;
-        put_binary(msg, in, at);
+        if (i)
+            pen_raw(p, ",");
+        put_input(msg, &msg->in[i], p, part);
     }
-    return BBT_OK;
+    pen_raw(p, "],\"outputs\":[");
+    for (size_t i = 0; msg->outputs[i]; i++) {
+        pen_raw(p, i ? ",{\"name\":" : "{\"name\":");
+        pen_text(p, msg->outputs[i]);
+        pen_raw(p, msg->m->use_binary ? ",\"parameters\":{\"binary_data\":true}}" : "}");
+    }
+    pen_raw(p, "]}");
+}
+
+/* Pieces of a batch's part. In JSON the prompt's place is within the head, which ends there
+ * and goes on behind it. */
+enum { PIECE_HEAD, PIECE_BEFORE, PIECE_AFTER, PIECES };
+
+static enum bbt_rc part_batch(const struct prov_model *m, const struct prov_ask *ask,
+    struct prov_part *ret, struct bbt_err *err)
+{
+    const char *outputs[] = {m->tensor.logits, NULL};
+    struct message msg = {.m = m, .ask = ask, .outputs = outputs};
+    enum bbt_rc rc = check_ask(m, ask, err);
+    struct pen p;
+
+    *ret = (struct prov_part){0};
+    if (rc != BBT_OK)
+        return rc;
+    msg.rows = m->rows_fixed ? m->rows_fixed : ask->batch->rows;
+    msg.cols = m->cols_fixed ? m->cols_fixed : ask->batch->cols;
+    rc = choose_inputs(&msg, err);
+    if (rc != BBT_OK)
+        return rc;
+    p = chain_part(ret, m->body_max);
+    put_head(&msg, &p, ret);
+    if (m->use_binary)
+        (void)chain_cut(&p, ret);
+    for (size_t i = 0; m->use_binary && i < msg.n; i++)
+        put_binary(&msg, &msg.in[i], &p, ret);
+    while (p.rc == BBT_OK && ret->pieces < PIECES)
+        (void)chain_cut(&p, ret);
+    return chain_part_end(&p, ret, err);
+}
+
+/* One copy of the prompt, raw or as JSON numbers; zeros where it stands for none. */
+static enum bbt_rc part_prompt(const struct prov_model *m, const struct prov_ask *ask,
+    struct prov_part *ret, struct bbt_err *err)
+{
+    static const float zero = 0;
+    const float *v = ask->prompt;
+    size_t n;
+    uint8_t *at = NULL;
+    struct pen p;
+
+    *ret = (struct prov_part){0};
+    if (!sends_prompt(m, ask))
+        return BBT_OK;
+    if (check_shape(m, ask, err) != BBT_OK)
+        return BBT_INVALID;
+    n = ask->prompt_rows * ask->hidden;
+    for (size_t i = 0; v && i < n; i++)
+        if (!isfinite(v[i]))
+            return bbt_fail(
+                err, BBT_INVALID, "the soft prompt has a number that is not finite");
+    p = chain_part(ret, m->body_max);
+    if (m->use_binary)
+        at = pen_room(&p, n * tensor_size(m->type_prompt));
+    if (at && v)
+        (void)tensor_put_real(at, m->type_prompt, v, n);
+    for (size_t i = 0; at && !v && i < n; i++)
+        at = tensor_put_real(at, m->type_prompt, &zero, 1);
+    for (size_t i = 0; !m->use_binary && p.rc == BBT_OK && i < n; i++) {
+        if (i)
+            pen_raw(&p, ",");
+        pen_number(&p, v ? v[i] : 0);
+    }
+    (void)chain_cut(&p, ret);
+    return chain_part_end(&p, ret, err);
 }
 
 static void set_header(struct prov_http *h, const char *name, const char *value)
@@ -354,53 +350,65 @@ static void set_header(struct prov_http *h, const char *name, const char *value)
     (void)snprintf(h->header[i].value, sizeof h->header[i].value, "%s", value);
 }
 
-/* Message to POST request. */
-static enum bbt_rc compose(const struct message *msg, const char *suffix,
-    struct prov_http *ret, struct bbt_err *err)
+static enum bbt_rc post(const struct prov_model *m, const char *suffix, struct prov_http *h,
+    struct bbt_err *err)
 {
-    bool binary = msg->m->use_binary;
-    struct prov_http h = {.method = "POST"};
-    char head_len[32];
-    enum bbt_rc rc;
+    *h = (struct prov_http){.method = "POST"};
+    set_header(h, "Content-Type",
+        m->use_binary ? "application/octet-stream" : "application/json");
+    return kserve2_path(m, suffix, "/infer", h->path, err);
+}
 
-    buf_init(&h.body, msg->m->body_max);
-    rc = kserve2_path(msg->m, suffix, "/infer", h.path, err);
+static void set_head_len(struct prov_http *h, size_t n)
+{
+    char text[32];
+
+    (void)snprintf(text, sizeof text, "%zu", n);
+    set_header(h, "Inference-Header-Content-Length", text);
+}
+
+static enum bbt_rc finish(struct chain *c, struct prov_http *ret, struct bbt_err *err)
+{
+    struct prov_http *h = c->h;
+    enum bbt_rc rc = chain_end(c, err);
+
     if (rc != BBT_OK)
         return rc;
-    set_header(
-        &h, "Content-Type", binary ? "application/octet-stream" : "application/json");
-    rc = put_head(msg, &h.body);
-    if (rc == BBT_OK && binary) {
-        (void)snprintf(head_len, sizeof head_len, "%zu", h.body.len);
-        set_header(&h, "Inference-Header-Content-Length", head_len);
-        rc = put_tensors(msg, &h.body);
-    }
-    if (rc != BBT_OK) {
-        prov_http_fini(&h);
-        if (rc == BBT_NOMEM)
-            return bbt_fail(err, rc, "no memory for a request");
-        return bbt_fail(err, rc,
-            "the request is over the limit of %zu bytes (use smaller batches)",
-            msg->m->body_max);
-    }
     prov_http_fini(ret);
-    *ret = h;
+    *ret = *h;
     return BBT_OK;
 }
 
 static enum bbt_rc encode(const struct prov_model *m, const struct prov_ask *ask,
-    struct prov_http *ret, struct bbt_err *err)
+    const struct prov_part *batch, const struct prov_part *prompt, struct prov_http *ret,
+    struct bbt_err *err)
 {
-    const char *outputs[] = {m->tensor.logits, NULL};
-    struct message msg = {.m = m, .ask = ask, .outputs = outputs};
-    enum bbt_rc rc = check_ask(m, ask, err);
+    size_t rows = m->rows_fixed ? m->rows_fixed : ask->batch->rows;
+    size_t copies = m->prompt_wire == PROV_PROMPT_ROW ? rows : 1;
+    struct prov_http h;
+    struct chain c;
+    enum bbt_rc rc = post(m, "", &h, err);
 
     if (rc != BBT_OK)
         return rc;
-    msg.rows = m->rows_fixed ? m->rows_fixed : ask->batch->rows;
-    msg.cols = m->cols_fixed ? m->cols_fixed : ask->batch->cols;
-    rc = choose_inputs(&msg, err);
-    return rc == BBT_OK ? compose(&msg, "", ret, err) : rc;
+    c = chain_begin(&h, m->body_max);
+    pen_raw(&c.pen, "{");
+    if (ask->id) {
+        pen_raw(&c.pen, "\"id\":");
+        pen_text(&c.pen, ask->id);
+        pen_raw(&c.pen, ",");
+    }
+    if (m->use_binary)
+        set_head_len(&h, h.own.len + batch->piece[PIECE_HEAD].n);
+    chain_piece(&c, batch, PIECE_HEAD);
+    chain_piece(&c, batch, PIECE_BEFORE);
+    for (size_t i = 0; sends_prompt(m, ask) && c.pen.rc == BBT_OK && i < copies; i++) {
+        if (i && !m->use_binary)
+            pen_raw(&c.pen, ",");
+        chain_piece(&c, prompt, 0);
+    }
+    chain_piece(&c, batch, PIECE_AFTER);
+    return finish(&c, ret, err);
 }
 
 static enum bbt_rc embed_encode(const struct prov_model *m, const int32_t *ids, size_t n,
@@ -409,6 +417,8 @@ static enum bbt_rc embed_encode(const struct prov_model *m, const int32_t *ids, 
     static const char *const outputs[] = {"embedding", "mean", "std", NULL};
     struct message msg = {.m = m, .list = ids, .rows = 1, .cols = n, .outputs = outputs};
     size_t shape[2] = {1, n};
+    struct prov_http h;
+    struct chain c;
     enum bbt_rc rc;
 
     if (!m->has_embedding)
@@ -419,7 +429,18 @@ static enum bbt_rc embed_encode(const struct prov_model *m, const int32_t *ids, 
         return bbt_fail(err, BBT_INVALID, "no token to look up");
     rc = add_input(&msg, m->tensor.input_ids, m->type_embed_ids, FROM_LIST,
         m->rank_embed_ids, m->rank_embed_ids == 2 ? shape : shape + 1, err);
-    return rc == BBT_OK ? compose(&msg, "-embedding", ret, err) : rc;
+    if (rc == BBT_OK)
+        rc = post(m, "-embedding", &h, err);
+    if (rc != BBT_OK)
+        return rc;
+    c = chain_begin(&h, m->body_max);
+    pen_raw(&c.pen, "{");
+    put_head(&msg, &c.pen, NULL);
+    if (m->use_binary) {
+        set_head_len(&h, h.own.len);
+        put_binary(&msg, &msg.in[0], &c.pen, NULL);
+    }
+    return finish(&c, ret, err);
 }
 
 const struct prov_adapter kserve2_adapter = {
@@ -427,6 +448,8 @@ const struct prov_adapter kserve2_adapter = {
     .soft_prompt = true,
     .probe_next = kserve2_probe_next,
     .probe_take = kserve2_probe_take,
+    .part_batch = part_batch,
+    .part_prompt = part_prompt,
     .encode = encode,
     .decode = kserve2_decode,
     .embed_encode = embed_encode,

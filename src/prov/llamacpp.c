@@ -9,23 +9,17 @@
 
 #define TOP 1024 /* there is no choice of labels: enough of the likeliest to hold them */
 
-static enum bbt_rc encode(const struct prov_model *m, const struct prov_ask *ask,
-    struct prov_http *ret, struct bbt_err *err)
+static enum bbt_rc part_batch(const struct prov_model *m, const struct prov_ask *ask,
+    struct prov_part *ret, struct bbt_err *err)
 {
     static const struct dialog_need need = {.text = true, .label_ids = true};
-    struct prov_http h;
+    enum bbt_rc rc = dialog_check_one(m, ask, &need, err);
     struct pen p;
-    enum bbt_rc rc;
 
-    if (!m->probed)
-        return bbt_fail(err, BBT_INVALID, "model \"%s\" has not been probed", m->name);
-    rc = dialog_check(m, ask, &need, err);
+    *ret = (struct prov_part){0};
     if (rc != BBT_OK)
         return rc;
-    if (ask->batch->rows != 1)
-        return bbt_fail(err, BBT_INVALID, "%zu examples, this provider takes one per request",
-            ask->batch->rows);
-    p = dialog_begin(m, "/completion", &h);
+    p = chain_part(ret, m->body_max);
     pen_raw(&p, "{\"prompt\":");
     pen_text(&p, ask->batch->text[0]);
     /* A negative temperature is greedy and leaves the probabilities a plain softmax. The
@@ -34,7 +28,15 @@ static enum bbt_rc encode(const struct prov_model *m, const struct prov_ask *ask
                    "\"post_sampling_probs\":false,\"cache_prompt\":false", m->top ? m->top : TOP);
     pen_members(&p, m->params);
     pen_raw(&p, "}");
-    return dialog_send(&p, &h, ask->id, ret, err);
+    return chain_part_end(&p, ret, err);
+}
+
+static enum bbt_rc encode(const struct prov_model *m, const struct prov_ask *ask,
+    const struct prov_part *batch, const struct prov_part *prompt, struct prov_http *ret,
+    struct bbt_err *err)
+{
+    (void)prompt;
+    return dialog_whole(m, ask, "/completion", batch, ret, err);
 }
 
 /* completion_probabilities[0].top_logprobs: [{"id","logprob"}] */
@@ -104,12 +106,13 @@ static enum bbt_rc tokens_encode(const struct prov_model *m, const char *text,
     struct prov_http *ret, struct bbt_err *err)
 {
     struct prov_http h;
-    struct pen p = dialog_begin(m, "/tokenize", &h);
+    struct chain c = dialog_begin(m, "/tokenize", &h);
+    struct pen *p = &c.pen;
 
-    pen_raw(&p, "{\"content\":");
-    pen_text(&p, text);
-    pen_raw(&p, ",\"add_special\":false}");
-    return dialog_send(&p, &h, NULL, ret, err);
+    pen_raw(p, "{\"content\":");
+    pen_text(p, text);
+    pen_raw(p, ",\"add_special\":false}");
+    return dialog_send(&c, NULL, ret, err);
 }
 
 /* Steps: health (503 while the model loads), then the tokeniser. One model per server. */
@@ -154,6 +157,8 @@ const struct prov_adapter llamacpp_adapter = {
     .wants_text = true,
     .probe_next = probe_next,
     .probe_take = probe_take,
+    .part_batch = part_batch,
+    .part_prompt = dialog_no_prompt,
     .encode = encode,
     .decode = decode,
     .tokens_encode = tokens_encode,

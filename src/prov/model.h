@@ -82,6 +82,8 @@ struct prov_model {
 
     /* -- negotiated by the start-up probe, which also fills in the empty tensor names: a later
      * probe starts from the configuration again */
+    uint64_t edition; /* another one after every probe: parts of requests that were made for
+                         an earlier one do not fit the model any more */
     bool probed;
     bool use_binary;
     bool has_embedding; /* the model NAME-embedding is there */

@@ -14,15 +14,7 @@
 
 /* ---- questions ---- */
 
-static enum bbt_rc check(const struct prov_model *m, const struct prov_ask *ask,
-    struct bbt_err *err)
-{
-    static const struct dialog_need need = {.text = true, .label_text = true};
-
-    if (!m->probed)
-        return bbt_fail(err, BBT_INVALID, "model \"%s\" has not been probed", m->name);
-    return dialog_check(m, ask, &need, err);
-}
+static const struct dialog_need need = {.text = true, .label_text = true};
 
 static void put_tail(struct pen *p, const struct prov_model *m)
 {
@@ -31,16 +23,16 @@ static void put_tail(struct pen *p, const struct prov_model *m)
     pen_raw(p, "}");
 }
 
-static enum bbt_rc encode(const struct prov_model *m, const struct prov_ask *ask,
-    struct prov_http *ret, struct bbt_err *err)
+static enum bbt_rc part_batch(const struct prov_model *m, const struct prov_ask *ask,
+    struct prov_part *ret, struct bbt_err *err)
 {
-    struct prov_http h;
+    enum bbt_rc rc = dialog_check(m, ask, &need, err);
     struct pen p;
-    enum bbt_rc rc = check(m, ask, err);
 
+    *ret = (struct prov_part){0};
     if (rc != BBT_OK)
         return rc;
-    p = dialog_begin(m, "/v1/completions", &h);
+    p = chain_part(ret, m->body_max);
     pen_raw(&p, "{\"model\":");
     pen_text(&p, m->name);
     pen_raw(&p, ",\"prompt\":[");
@@ -51,22 +43,19 @@ static enum bbt_rc encode(const struct prov_model *m, const struct prov_ask *ask
     }
     pen_format(&p, "],\"max_tokens\":1,\"logprobs\":%zu", m->top ? m->top : TOP_COMPLETIONS);
     put_tail(&p, m);
-    return dialog_send(&p, &h, ask->id, ret, err);
+    return chain_part_end(&p, ret, err);
 }
 
-static enum bbt_rc chat_encode(const struct prov_model *m, const struct prov_ask *ask,
-    struct prov_http *ret, struct bbt_err *err)
+static enum bbt_rc chat_part_batch(const struct prov_model *m, const struct prov_ask *ask,
+    struct prov_part *ret, struct bbt_err *err)
 {
-    struct prov_http h;
+    enum bbt_rc rc = dialog_check_one(m, ask, &need, err);
     struct pen p;
-    enum bbt_rc rc = check(m, ask, err);
 
+    *ret = (struct prov_part){0};
     if (rc != BBT_OK)
         return rc;
-    if (ask->batch->rows != 1)
-        return bbt_fail(err, BBT_INVALID, "%zu examples, this provider takes one per request",
-            ask->batch->rows);
-    p = dialog_begin(m, "/v1/chat/completions", &h);
+    p = chain_part(ret, m->body_max);
     pen_raw(&p, "{\"model\":");
     pen_text(&p, m->name);
     pen_raw(&p, ",\"messages\":[{\"role\":\"user\",\"content\":");
@@ -74,7 +63,23 @@ static enum bbt_rc chat_encode(const struct prov_model *m, const struct prov_ask
     pen_format(&p, "}],\"max_completion_tokens\":1,\"logprobs\":true,\"top_logprobs\":%zu",
         m->top ? m->top : TOP_CHAT);
     put_tail(&p, m);
-    return dialog_send(&p, &h, ask->id, ret, err);
+    return chain_part_end(&p, ret, err);
+}
+
+static enum bbt_rc encode(const struct prov_model *m, const struct prov_ask *ask,
+    const struct prov_part *batch, const struct prov_part *prompt, struct prov_http *ret,
+    struct bbt_err *err)
+{
+    (void)prompt;
+    return dialog_whole(m, ask, "/v1/completions", batch, ret, err);
+}
+
+static enum bbt_rc chat_encode(const struct prov_model *m, const struct prov_ask *ask,
+    const struct prov_part *batch, const struct prov_part *prompt, struct prov_http *ret,
+    struct bbt_err *err)
+{
+    (void)prompt;
+    return dialog_whole(m, ask, "/v1/chat/completions", batch, ret, err);
 }
 
 /* ---- answers ---- */
@@ -208,6 +213,8 @@ const struct prov_adapter openai_adapter = {
     .wants_label_text = true,
     .probe_next = probe_next,
     .probe_take = probe_take,
+    .part_batch = part_batch,
+    .part_prompt = dialog_no_prompt,
     .encode = encode,
     .decode = decode,
 };
@@ -218,6 +225,8 @@ const struct prov_adapter openai_chat_adapter = {
     .wants_label_text = true,
     .probe_next = probe_next,
     .probe_take = chat_probe_take,
+    .part_batch = chat_part_batch,
+    .part_prompt = dialog_no_prompt,
     .encode = chat_encode,
     .decode = chat_decode,
 };

@@ -30,6 +30,17 @@ void pen_format(struct pen *p, const char *fmt, ...)
         put(p, text, (size_t)n);
 }
 
+void *pen_room(struct pen *p, size_t len)
+{
+    void *at = NULL;
+
+    if (p->rc == BBT_OK && len > p->b->max - p->b->len)
+        p->rc = BBT_INVALID;
+    else if (p->rc == BBT_OK && !(at = buf_extend(p->b, len)))
+        p->rc = BBT_NOMEM;
+    return at;
+}
+
 void pen_text(struct pen *p, const char *s)
 {
     pen_raw(p, "\"");
@@ -48,19 +59,33 @@ void pen_text(struct pen *p, const char *s)
     pen_raw(p, "\"");
 }
 
-void pen_real(struct pen *p, float v)
+static size_t print(char text[40], float v)
 {
-    char text[40];
-    int n = snprintf(text, sizeof text - 2, "%.9g", (double)v);
+    int n = snprintf(text, 40, "%.9g", (double)v);
 
     for (int i = 0; i < n; i++) /* the point is a point in every locale */
         if (text[i] == ',')
             text[i] = '.';
+    return (size_t)n;
+}
+
+void pen_number(struct pen *p, float v)
+{
+    char text[40];
+
+    put(p, text, print(text, v));
+}
+
+void pen_real(struct pen *p, float v)
+{
+    char text[40];
+    size_t n = print(text, v);
+
     if (!strpbrk(text, ".e")) {
         memcpy(text + n, ".0", 3);
         n += 2;
     }
-    put(p, text, (size_t)n);
+    put(p, text, n);
 }
 
 void pen_ids(struct pen *p, const int32_t *id, size_t n)

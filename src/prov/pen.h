@@ -16,11 +16,15 @@ struct pen {
 void pen_raw(struct pen *p, const char *json);
 void pen_format(struct pen *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* Lends room for `len` bytes at the end; NULL after a failure. */
+void *pen_room(struct pen *p, size_t len);
+
 /* "text": escaped where JSON asks for it; bytes beyond ASCII pass as they are. */
 void pen_text(struct pen *p, const char *s);
 
-/* Nine digits, so that every float comes back to the bit, and always a point or an exponent:
- * SGLang takes a list for embeddings only where its first number is not an integer. */
+/* Nine digits, so that every float comes back to the bit. pen_real() always with a point or an
+ * exponent: SGLang takes a list for embeddings only where its first number is no integer. */
+void pen_number(struct pen *p, float v);
 void pen_real(struct pen *p, float v);
 
 /* [1,2,3] and, row by row, [[0.5,1.0],[...]] without the outermost brackets. */

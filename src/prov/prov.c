@@ -54,13 +54,28 @@ void prov_tokens_fini(struct prov_tokens *t)
     *t = (struct prov_tokens){0};
 }
 
-void prov_http_fini(struct prov_http *h)
+enum bbt_rc prov_encode(const struct prov_adapter *a, const struct prov_model *m,
+    const struct prov_ask *ask, struct prov_http *ret, struct bbt_err *err)
 {
-    if (!h)
-        return;
-    buf_fini(&h->body);
-    h->method[0] = h->path[0] = '\0';
-    h->headers = 0;
+    struct prov_part batch = {0}, prompt = {0};
+    struct prov_http h = {0};
+    enum bbt_rc rc = a->part_batch(m, ask, &batch, err);
+
+    if (rc == BBT_OK)
+        rc = a->part_prompt(m, ask, &prompt, err);
+    if (rc == BBT_OK)
+        rc = a->encode(m, ask, &batch, &prompt, &h, err);
+    if (rc == BBT_OK)
+        rc = prov_http_join(&h, err);
+    prov_part_fini(&batch);
+    prov_part_fini(&prompt);
+    prov_http_fini(ret);
+    if (rc != BBT_OK) {
+        prov_http_fini(&h);
+        return rc;
+    }
+    *ret = h;
+    return BBT_OK;
 }
 
 const char *prov_reply_header(const struct prov_reply *r, const char *name)

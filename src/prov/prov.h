@@ -5,16 +5,13 @@
 #ifndef PROV_PROV_H
 #define PROV_PROV_H
 
-#include "base/buf.h"
 #include "base/err.h"
+#include "prov/body.h"
 #include "prov/model.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-#define PROV_HEADERS_MAX 4
-#define PROV_PATH_MAX 512
 
 /* ---- the question ---- */
 
@@ -82,21 +79,7 @@ struct prov_tokens {
 
 void prov_tokens_fini(struct prov_tokens *t); /* NULL and zeroed are fine */
 
-/* ---- HTTP, as plain values ---- */
-
-struct prov_http {
-    char method[8];
-    char path[PROV_PATH_MAX]; /* to be appended to the endpoint's base URL; "/v2/..." */
-    struct {
-        char name[40], value[80];
-    } header[PROV_HEADERS_MAX]; /* Content-Length and authorisation are the sender's */
-    size_t headers;
-    struct bbt_buf body; /* empty for GET; its cap is the adapter's */
-};
-
-/* An all-zero struct may be passed to every encoder; each call starts it afresh and on
- * failure leaves it empty. prov_http_fini() frees the body. */
-void prov_http_fini(struct prov_http *h);
+/* ---- responses ---- */
 
 struct prov_reply {
     int status;
@@ -111,6 +94,20 @@ struct prov_reply {
 const char *prov_reply_header(const struct prov_reply *r, const char *name);
 
 /* ---- the dialects ---- */
+
+struct prov_reading; /* a response half read: the dialect's own */
+
+/* How a dialect reads piece by piece; `free` after a failure as well (NULL is fine). Lifetimes:
+ * prov_reader_begin(). */
+struct prov_read {
+    enum bbt_rc (*begin)(const struct prov_model *m, const struct prov_ask *ask,
+        const struct prov_reply *head, struct prov_reading **ret, struct bbt_err *err);
+    enum bbt_rc (*feed)(
+        struct prov_reading *r, const void *bytes, size_t len, struct bbt_err *err);
+    enum bbt_rc (*finish)(
+        struct prov_reading *r, struct prov_answer *ret, struct bbt_err *err);
+    void (*free)(struct prov_reading *r);
+};
 
 struct prov_adapter {
     const char *name;
@@ -129,17 +126,27 @@ struct prov_adapter {
     enum bbt_rc (*probe_take)(struct prov_model *m, unsigned step,
         const struct prov_reply *r, struct bbt_err *err);
 
-    /* Question to request. The model must be probed. BBT_INVALID: this question cannot be
-     * put to this model (size, shape, non-finite prompt); BBT_NOMEM. */
+    /* Question to request, in three steps; the model must be probed. _batch reads all of
+     * the question but the prompt's values: its part serves every prompt of that shape.
+     * _prompt reads the prompt: its part serves every batch. encode puts the two (made for
+     * this model and question) into a request that borrows from them. BBT_INVALID: this
+     * question cannot be put to this model (size, shape, non-finite prompt); BBT_NOMEM. */
+    enum bbt_rc (*part_batch)(const struct prov_model *m, const struct prov_ask *ask,
+        struct prov_part *ret, struct bbt_err *err);
+    enum bbt_rc (*part_prompt)(const struct prov_model *m, const struct prov_ask *ask,
+        struct prov_part *ret, struct bbt_err *err);
     enum bbt_rc (*encode)(const struct prov_model *m, const struct prov_ask *ask,
+        const struct prov_part *batch, const struct prov_part *prompt,
         struct prov_http *ret, struct bbt_err *err);
 
-    /* Response of status 200 to answer. `ask` is the one that was encoded (its prompt's
+    /* Response of status 2xx to answer, whole or (where `read` is not NULL, and decode is)
+     * piece by piece: reader.h has both. `ask` is the one that was encoded (its prompt's
      * values are not read). BBT_CORRUPT: not what was asked for (never a guess: missing
      * column, count, non-finite number); BBT_INVALID: well-formed, but this deployment
      * cannot serve (hidden states); BBT_NOMEM. */
     enum bbt_rc (*decode)(const struct prov_model *m, const struct prov_ask *ask,
         const struct prov_reply *r, struct prov_answer *ret, struct bbt_err *err);
+    const struct prov_read *read;
 
     /* Token ids of a text by the server's own tokeniser, special tokens left out: for
      * label words. NULL where a dialect has no such call. BBT_NOTFOUND: this server has none. */
@@ -158,6 +165,11 @@ struct prov_adapter {
 
 /* The dialect of that name ("kserve2"), or NULL. */
 const struct prov_adapter *prov_adapter_find(const char *name);
+
+/* A request that stands alone: parts made, put together and joined. Codes as encode. For
+ * questions that are asked once. */
+enum bbt_rc prov_encode(const struct prov_adapter *a, const struct prov_model *m,
+    const struct prov_ask *ask, struct prov_http *ret, struct bbt_err *err);
 
 /* Names of all dialects, NULL-terminated: for "did you mean". */
 const char *const *prov_adapter_names(void);

@@ -10,11 +10,6 @@
 #include <math.h>
 #include <string.h>
 
-static enum bbt_rc not_probed(const struct prov_model *m, struct bbt_err *err)
-{
-    return bbt_fail(err, BBT_INVALID, "model \"%s\" has not been probed", m->name);
-}
-
 /* ---- /v1/score: questions ---- */
 
 /* How many leading tokens go into the query, before the prompt: 1 where every example starts
@@ -66,19 +61,18 @@ static void put_query(struct pen *p, const struct prov_model *m, const struct pr
     pen_raw(p, "]");
 }
 
-static enum bbt_rc score_encode(const struct prov_model *m, const struct prov_ask *ask,
-    struct prov_http *ret, struct bbt_err *err)
-{
-    static const struct dialog_need need = {
-        .label_ids = true, .prepend_only = true, .soft_prompt = true};
-    struct prov_http h;
-    struct pen p;
-    size_t lead = 0;
-    enum bbt_rc rc;
+static const struct dialog_need score_need = {
+    .label_ids = true, .prepend_only = true, .soft_prompt = true};
 
-    if (!m->probed)
-        return not_probed(m, err);
-    rc = dialog_check(m, ask, &need, err);
+/* Pieces: up to the prompt's rows, the rest; without a prompt all in one. */
+static enum bbt_rc score_part_batch(const struct prov_model *m, const struct prov_ask *ask,
+    struct prov_part *ret, struct bbt_err *err)
+{
+    enum bbt_rc rc = dialog_check(m, ask, &score_need, err);
+    size_t lead = 0;
+    struct pen p;
+
+    *ret = (struct prov_part){0};
     if (rc == BBT_OK && ask->prompt && m->slot_id < 0)
         rc = bbt_fail(err, BBT_INVALID,
             "this provider needs an unused token in the place of prompt rows (set slot_id)");
@@ -86,14 +80,14 @@ static enum bbt_rc score_encode(const struct prov_model *m, const struct prov_as
         rc = score_lead(m, ask, &lead, err);
     if (rc != BBT_OK)
         return rc;
-    p = dialog_begin(m, "/v1/score", &h);
+    p = chain_part(ret, m->body_max);
     pen_raw(&p, "{\"model\":");
     pen_text(&p, m->name);
     put_query(&p, m, ask, lead);
     if (ask->prompt) {
         pen_format(&p, ",\"embed_override_token_id\":%d,\"query_embed_overrides\":[",
             (int)m->slot_id);
-        pen_rows(&p, ask->prompt, ask->prompt_rows, ask->hidden);
+        (void)chain_cut(&p, ret);
         pen_raw(&p, "]");
     }
     pen_raw(&p, ",\"label_token_ids\":");
@@ -101,7 +95,38 @@ static enum bbt_rc score_encode(const struct prov_model *m, const struct prov_as
     pen_raw(&p, ",\"apply_softmax\":false,\"item_first\":false");
     pen_members(&p, m->params);
     pen_raw(&p, "}");
-    return dialog_send(&p, &h, ask->id, ret, err);
+    (void)chain_cut(&p, ret);
+    return chain_part_end(&p, ret, err);
+}
+
+static enum bbt_rc score_part_prompt(const struct prov_model *m, const struct prov_ask *ask,
+    struct prov_part *ret, struct bbt_err *err)
+{
+    enum bbt_rc rc = dialog_check_prompt(m, ask, &score_need, err);
+    struct pen p;
+
+    *ret = (struct prov_part){0};
+    if (rc != BBT_OK || !ask->prompt)
+        return rc;
+    p = chain_part(ret, m->body_max);
+    pen_rows(&p, ask->prompt, ask->prompt_rows, ask->hidden);
+    (void)chain_cut(&p, ret);
+    return chain_part_end(&p, ret, err);
+}
+
+static enum bbt_rc score_encode(const struct prov_model *m, const struct prov_ask *ask,
+    const struct prov_part *batch, const struct prov_part *prompt, struct prov_http *ret,
+    struct bbt_err *err)
+{
+    struct prov_http h;
+    struct chain c = dialog_begin(m, "/v1/score", &h);
+
+    for (size_t i = 0; i < batch->pieces; i++) {
+        chain_piece(&c, batch, i);
+        if (i < prompt->pieces)
+            chain_piece(&c, prompt, i);
+    }
+    return dialog_send(&c, ask->id, ret, err);
 }
 
 /* ---- /v1/score: answers ---- */
@@ -182,23 +207,18 @@ static enum bbt_rc put_examples(struct pen *p, const struct prov_model *m,
     return rc;
 }
 
-static enum bbt_rc generate_encode(const struct prov_model *m, const struct prov_ask *ask,
-    struct prov_http *ret, struct bbt_err *err)
-{
-    static const struct dialog_need need = {.label_ids = true, .soft_prompt = true};
-    char salt[DIALOG_SALT];
-    struct prov_http h;
-    struct pen p;
-    enum bbt_rc rc;
+static const struct dialog_need generate_need = {.label_ids = true, .soft_prompt = true};
 
-    if (!m->probed)
-        return not_probed(m, err);
-    rc = dialog_check(m, ask, &need, err);
+static enum bbt_rc generate_part_batch(const struct prov_model *m, const struct prov_ask *ask,
+    struct prov_part *ret, struct bbt_err *err)
+{
+    enum bbt_rc rc = dialog_check(m, ask, &generate_need, err);
+    struct pen p;
+
+    *ret = (struct prov_part){0};
     if (rc != BBT_OK)
         return rc;
-    p = dialog_begin(m, "/generate", &h);
-    pen_raw(&p, "{\"input_embeds\":[");
-    rc = put_examples(&p, m, ask, err);
+    p = chain_part(ret, m->body_max);
     pen_raw(&p, "],\"sampling_params\":{\"max_new_tokens\":1,\"temperature\":0},"
                 "\"return_logprob\":true,\"logprob_start_len\":-1,\"top_logprobs_num\":0,"
                 "\"token_ids_logprob\":[");
@@ -209,16 +229,53 @@ static enum bbt_rc generate_encode(const struct prov_model *m, const struct prov
     }
     pen_raw(&p, "]");
     if (ask->prompt) {
-        dialog_salt(ask, salt);
-        pen_format(&p, ",\"extra_key\":\"%s\"", salt);
+        pen_raw(&p, ",\"extra_key\":\"");
+        (void)chain_cut(&p, ret);
+        pen_raw(&p, "\"");
     }
     pen_members(&p, m->params);
     pen_raw(&p, "}");
+    (void)chain_cut(&p, ret);
+    return chain_part_end(&p, ret, err);
+}
+
+static enum bbt_rc generate_part_prompt(const struct prov_model *m, const struct prov_ask *ask,
+    struct prov_part *ret, struct bbt_err *err)
+{
+    char salt[DIALOG_SALT];
+    enum bbt_rc rc = dialog_check_prompt(m, ask, &generate_need, err);
+    struct pen p;
+
+    *ret = (struct prov_part){0};
+    if (rc != BBT_OK || !ask->prompt)
+        return rc;
+    p = chain_part(ret, m->body_max);
+    dialog_salt(ask, salt);
+    pen_raw(&p, salt);
+    (void)chain_cut(&p, ret);
+    return chain_part_end(&p, ret, err);
+}
+
+static enum bbt_rc generate_encode(const struct prov_model *m, const struct prov_ask *ask,
+    const struct prov_part *batch, const struct prov_part *prompt, struct prov_http *ret,
+    struct bbt_err *err)
+{
+    struct prov_http h;
+    struct chain c = dialog_begin(m, "/generate", &h);
+    enum bbt_rc rc;
+
+    pen_raw(&c.pen, "{\"input_embeds\":[");
+    rc = put_examples(&c.pen, m, ask, err);
     if (rc != BBT_OK) {
-        prov_http_fini(&h);
+        chain_drop(&c);
         return rc;
     }
-    return dialog_send(&p, &h, ask->id, ret, err);
+    for (size_t i = 0; i < batch->pieces; i++) {
+        chain_piece(&c, batch, i);
+        if (i < prompt->pieces)
+            chain_piece(&c, prompt, i);
+    }
+    return dialog_send(&c, ask->id, ret, err);
 }
 
 /* output_token_ids_logprobs[0]: [[logprob, id, text], ...] in any order. */
@@ -305,14 +362,15 @@ static enum bbt_rc tokens_encode(const struct prov_model *m, const char *text,
     struct prov_http *ret, struct bbt_err *err)
 {
     struct prov_http h;
-    struct pen p = dialog_begin(m, "/v1/tokenize", &h);
+    struct chain c = dialog_begin(m, "/v1/tokenize", &h);
+    struct pen *p = &c.pen;
 
-    pen_raw(&p, "{\"model\":");
-    pen_text(&p, m->name);
-    pen_raw(&p, ",\"prompt\":");
-    pen_text(&p, text);
-    pen_raw(&p, ",\"add_special_tokens\":false}");
-    return dialog_send(&p, &h, NULL, ret, err);
+    pen_raw(p, "{\"model\":");
+    pen_text(p, m->name);
+    pen_raw(p, ",\"prompt\":");
+    pen_text(p, text);
+    pen_raw(p, ",\"add_special_tokens\":false}");
+    return dialog_send(&c, NULL, ret, err);
 }
 
 /* "text" and "input_ids" would be taken in the place of the rows, without a word. */
@@ -351,6 +409,8 @@ const struct prov_adapter sglang_score_adapter = {
     .soft_prompt = true,
     .probe_next = score_probe_next,
     .probe_take = score_probe_take,
+    .part_batch = score_part_batch,
+    .part_prompt = score_part_prompt,
     .encode = score_encode,
     .decode = score_decode,
     .tokens_encode = tokens_encode,
@@ -362,6 +422,8 @@ const struct prov_adapter sglang_generate_adapter = {
     .soft_prompt = true,
     .probe_next = generate_probe_next,
     .probe_take = generate_probe_take,
+    .part_batch = generate_part_batch,
+    .part_prompt = generate_part_prompt,
     .encode = generate_encode,
     .decode = generate_decode,
     .tokens_encode = tokens_encode,

@@ -37,56 +37,49 @@ static enum bbt_rc put_tensor(struct pen *p, const struct prov_model *m, const f
     return BBT_OK;
 }
 
-/* What both routes share. Penalties by name: a model's own defaults may set some, which has
- * brought servers down together with prompt rows. */
-static void put_tail(struct pen *p, const struct prov_model *m, const struct prov_ask *ask)
+/* What both routes share; a piece of the part ends where the prompt's salt goes. Penalties by
+ * name: a model's own defaults may set some, which has brought servers down together with
+ * prompt rows. */
+static void put_tail(struct pen *p, struct prov_part *part, const struct prov_model *m,
+    const struct prov_ask *ask)
 {
-    char salt[DIALOG_SALT];
-
     pen_raw(p, ",\"temperature\":0,\"repetition_penalty\":1.0,\"presence_penalty\":0,"
                "\"frequency_penalty\":0,\"logprob_token_ids\":");
     pen_ids(p, ask->label_ids, ask->labels);
     pen_raw(p, ",\"return_tokens_as_token_ids\":true");
     if (ask->prompt) {
-        dialog_salt(ask, salt);
-        pen_format(p, ",\"cache_salt\":\"%s\"", salt);
+        pen_raw(p, ",\"cache_salt\":\"");
+        (void)chain_cut(p, part);
+        pen_raw(p, "\"");
     }
     pen_members(p, m->params);
     pen_raw(p, "}");
+    (void)chain_cut(p, part);
 }
 
-static enum bbt_rc not_probed(const struct prov_model *m, struct bbt_err *err)
-{
-    return bbt_fail(err, BBT_INVALID, "model \"%s\" has not been probed", m->name);
-}
+static const struct dialog_need chat_need = {.labels_max = LABELS_MAX, .text = true,
+    .label_ids = true, .prepend_only = true, .soft_prompt = true};
 
-static enum bbt_rc chat_encode(const struct prov_model *m, const struct prov_ask *ask,
-    struct prov_http *ret, struct bbt_err *err)
+/* Pieces: up to the tensor, up to the salt, the rest; without a prompt all in one. */
+static enum bbt_rc chat_part_batch(const struct prov_model *m, const struct prov_ask *ask,
+    struct prov_part *ret, struct bbt_err *err)
 {
-    static const struct dialog_need need = {.labels_max = LABELS_MAX, .text = true,
-        .label_ids = true, .prepend_only = true, .soft_prompt = true};
-    struct prov_http h;
+    enum bbt_rc rc = dialog_check_one(m, ask, &chat_need, err);
     struct pen p;
-    enum bbt_rc rc;
 
-    if (!m->probed)
-        return not_probed(m, err);
-    rc = dialog_check(m, ask, &need, err);
+    *ret = (struct prov_part){0};
     if (rc != BBT_OK)
         return rc;
-    if (ask->batch->rows != 1)
-        return bbt_fail(err, BBT_INVALID, "%zu examples, this provider takes one per request",
-            ask->batch->rows);
     if (strstr(ask->batch->text[0], RESERVED))
         return bbt_fail(err, BBT_INVALID,
             "the text contains \"" RESERVED "\", which the server refuses (drop the example)");
-    p = dialog_begin(m, "/v1/chat/completions", &h);
+    p = chain_part(ret, m->body_max);
     pen_raw(&p, "{\"model\":");
     pen_text(&p, m->name);
     pen_raw(&p, ",\"messages\":[{\"role\":\"user\",\"content\":[");
     if (ask->prompt) {
         pen_raw(&p, "{\"type\":\"prompt_embeds\",\"data\":");
-        rc = put_tensor(&p, m, ask->prompt, ask->prompt_rows, err);
+        (void)chain_cut(&p, ret);
         pen_raw(&p, "},");
     }
     pen_raw(&p, "{\"type\":\"text\",\"text\":");
@@ -94,12 +87,47 @@ static enum bbt_rc chat_encode(const struct prov_model *m, const struct prov_ask
     /* Without the second line a reasoning model's first token is not the answer's. */
     pen_format(&p, "}]}],\"max_completion_tokens\":1,\"logprobs\":true,\"top_logprobs\":%zu,"
                    "\"chat_template_kwargs\":{\"enable_thinking\":false}", ask->labels);
-    put_tail(&p, m, ask);
+    put_tail(&p, ret, m, ask);
+    return chain_part_end(&p, ret, err);
+}
+
+/* Pieces: the tensor, the salt. */
+static enum bbt_rc chat_part_prompt(const struct prov_model *m, const struct prov_ask *ask,
+    struct prov_part *ret, struct bbt_err *err)
+{
+    char salt[DIALOG_SALT];
+    enum bbt_rc rc = dialog_check_prompt(m, ask, &chat_need, err);
+    struct pen p;
+
+    *ret = (struct prov_part){0};
+    if (rc != BBT_OK || !ask->prompt)
+        return rc;
+    p = chain_part(ret, m->body_max);
+    rc = put_tensor(&p, m, ask->prompt, ask->prompt_rows, err);
     if (rc != BBT_OK) {
-        prov_http_fini(&h);
+        prov_part_fini(ret);
         return rc;
     }
-    return dialog_send(&p, &h, ask->id, ret, err);
+    (void)chain_cut(&p, ret);
+    dialog_salt(ask, salt);
+    pen_raw(&p, salt);
+    (void)chain_cut(&p, ret);
+    return chain_part_end(&p, ret, err);
+}
+
+static enum bbt_rc chat_encode(const struct prov_model *m, const struct prov_ask *ask,
+    const struct prov_part *batch, const struct prov_part *prompt, struct prov_http *ret,
+    struct bbt_err *err)
+{
+    struct prov_http h;
+    struct chain c = dialog_begin(m, "/v1/chat/completions", &h);
+
+    for (size_t i = 0; i < batch->pieces; i++) {
+        chain_piece(&c, batch, i);
+        if (i < prompt->pieces)
+            chain_piece(&c, prompt, i);
+    }
+    return dialog_send(&c, ask->id, ret, err);
 }
 
 static enum bbt_rc put_examples(struct pen *p, const struct prov_model *m,
@@ -124,35 +152,68 @@ static enum bbt_rc put_examples(struct pen *p, const struct prov_model *m,
     return rc;
 }
 
-static enum bbt_rc embeds_encode(const struct prov_model *m, const struct prov_ask *ask,
-    struct prov_http *ret, struct bbt_err *err)
-{
-    static const struct dialog_need need = {
-        .labels_max = LABELS_MAX, .label_ids = true, .soft_prompt = true};
-    struct prov_http h;
-    struct pen p;
-    enum bbt_rc rc;
+static const struct dialog_need embeds_need = {
+    .labels_max = LABELS_MAX, .label_ids = true, .soft_prompt = true};
 
-    if (!m->probed)
-        return not_probed(m, err);
-    rc = dialog_check(m, ask, &need, err);
+static enum bbt_rc embeds_part_batch(const struct prov_model *m, const struct prov_ask *ask,
+    struct prov_part *ret, struct bbt_err *err)
+{
+    enum bbt_rc rc = dialog_check(m, ask, &embeds_need, err);
+    struct pen p;
+
+    *ret = (struct prov_part){0};
     if (rc != BBT_OK)
         return rc;
-    p = dialog_begin(m, "/v1/completions", &h);
+    p = chain_part(ret, m->body_max);
     pen_raw(&p, "{\"model\":");
     pen_text(&p, m->name);
     pen_raw(&p, ",\"prompt_embeds\":");
-    rc = put_examples(&p, m, ask, err);
+    (void)chain_cut(&p, ret);
     /* As many as there are labels: one of the front ends insists. */
     pen_format(&p, ",\"max_tokens\":1,\"logprobs\":%zu,\"allowed_token_ids\":", ask->labels);
     pen_ids(&p, ask->label_ids, ask->labels);
     pen_raw(&p, ",\"add_special_tokens\":false");
-    put_tail(&p, m, ask);
+    put_tail(&p, ret, m, ask);
+    return chain_part_end(&p, ret, err);
+}
+
+static enum bbt_rc embeds_part_prompt(const struct prov_model *m, const struct prov_ask *ask,
+    struct prov_part *ret, struct bbt_err *err)
+{
+    char salt[DIALOG_SALT];
+    enum bbt_rc rc = dialog_check_prompt(m, ask, &embeds_need, err);
+    struct pen p;
+
+    *ret = (struct prov_part){0};
+    if (rc != BBT_OK || !ask->prompt)
+        return rc;
+    p = chain_part(ret, m->body_max);
+    dialog_salt(ask, salt);
+    pen_raw(&p, salt);
+    (void)chain_cut(&p, ret);
+    return chain_part_end(&p, ret, err);
+}
+
+static enum bbt_rc embeds_encode(const struct prov_model *m, const struct prov_ask *ask,
+    const struct prov_part *batch, const struct prov_part *prompt, struct prov_http *ret,
+    struct bbt_err *err)
+{
+    struct prov_http h;
+    struct chain c = dialog_begin(m, "/v1/completions", &h);
+    enum bbt_rc rc;
+
+    chain_piece(&c, batch, 0);
+    rc = put_examples(&c.pen, m, ask, err);
     if (rc != BBT_OK) {
-        prov_http_fini(&h);
+        chain_drop(&c);
         return rc;
     }
-    return dialog_send(&p, &h, ask->id, ret, err);
+    for (size_t i = 1; i < batch->pieces; i++) {
+        chain_piece(&c, batch, i);
+        if (i <= prompt->pieces)
+            chain_piece(&c, prompt, i - 1);
+    }
+    return dialog_send(&c, ask->id, ret, err);
 }
 
 /* ---- answers ---- */
@@ -234,14 +295,15 @@ static enum bbt_rc tokens_encode(const struct prov_model *m, const char *text,
     struct prov_http *ret, struct bbt_err *err)
 {
     struct prov_http h;
-    struct pen p = dialog_begin(m, "/tokenize", &h);
+    struct chain c = dialog_begin(m, "/tokenize", &h);
+    struct pen *p = &c.pen;
 
-    pen_raw(&p, "{\"model\":");
-    pen_text(&p, m->name);
-    pen_raw(&p, ",\"prompt\":");
-    pen_text(&p, text);
-    pen_raw(&p, ",\"add_special_tokens\":false}");
-    return dialog_send(&p, &h, NULL, ret, err);
+    pen_raw(p, "{\"model\":");
+    pen_text(p, m->name);
+    pen_raw(p, ",\"prompt\":");
+    pen_text(p, text);
+    pen_raw(p, ",\"add_special_tokens\":false}");
+    return dialog_send(&c, NULL, ret, err);
 }
 
 /* ---- start-up ---- */
@@ -285,6 +347,8 @@ const struct prov_adapter vllm_adapter = {
     .wants_text = true,
     .probe_next = chat_probe_next,
     .probe_take = chat_probe_take,
+    .part_batch = chat_part_batch,
+    .part_prompt = chat_part_prompt,
     .encode = chat_encode,
     .decode = chat_decode,
     .tokens_encode = tokens_encode,
@@ -296,6 +360,8 @@ const struct prov_adapter vllm_embeds_adapter = {
     .soft_prompt = true,
     .probe_next = embeds_probe_next,
     .probe_take = embeds_probe_take,
+    .part_batch = embeds_part_batch,
+    .part_prompt = embeds_part_prompt,
     .encode = embeds_encode,
     .decode = embeds_decode,
     .tokens_encode = tokens_encode,

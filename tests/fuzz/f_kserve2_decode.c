@@ -2,6 +2,7 @@
  *
  * Input: a byte of choices, the inference header's length (two bytes), the body. */
 #include "prov/kserve2.h"
+#include "prov/reader.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -47,7 +48,7 @@ static void answer(const struct prov_reply *r, unsigned choice)
     struct prov_model m = model();
     struct prov_answer a = {0};
     struct bbt_err err = {0};
-    enum bbt_rc rc = kserve2_decode(&m, &ask, r, &a, &err);
+    enum bbt_rc rc = prov_decode(prov_adapter_find("kserve2"), &m, &ask, r, &a, &err);
 
     expect(rc == BBT_OK ? a.rows == 2 && a.labels == 3 : !a.logit && err.rc == rc);
     for (size_t i = 0; rc == BBT_OK && i < 6; i++)
@@ -83,8 +84,8 @@ static void step(const struct prov_reply *r, unsigned choice)
     m.probed = false;
     if (kserve2_probe_take(&m, choice >> 2 & 7, r, NULL) == BBT_OK) {
         m.probed = m.type_ids != PROV_TYPE_NONE;
-        if (prov_adapter_find("kserve2")->encode(&m, &ask, &h, NULL) == BBT_OK)
-            expect(h.body.len > 0);
+        if (prov_encode(prov_adapter_find("kserve2"), &m, &ask, &h, NULL) == BBT_OK)
+            expect(h.own.len > 0);
     }
     prov_http_fini(&h);
 }

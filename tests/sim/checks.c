@@ -266,6 +266,7 @@ static void check_question(struct checks *c, const char *id)
 
 void checks_sent(struct checks *c, const struct port_http *x, size_t in_flight)
 {
+    struct bbt_buf body;
     char id[64] = "";
 
     if (in_flight > c->concurrency)
@@ -274,8 +275,10 @@ void checks_sent(struct checks *c, const struct port_http *x, size_t in_flight)
     if (c->w->now_us < c->hold_until)
         world_fail(c->w, "hold: a request leaves %llu us too early",
             (unsigned long long)(c->hold_until - c->w->now_us));
-    if (x->body_len > 70 && sscanf((const char *)x->body, "{\"id\":\"%63[^\"]\"", id) == 1)
+    wire_join(x, &body);
+    if (body.len > 70 && sscanf((const char *)body.data, "{\"id\":\"%63[^\"]\"", id) == 1)
         check_question(c, id);
+    buf_fini(&body);
 }
 
 void checks_reply(struct checks *c, const char *id, bool good, long wait_s)

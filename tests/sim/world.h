@@ -163,6 +163,8 @@ void world_event_drop(struct world *w, enum world_kind kind, const void *ptr);
 void wire_arrive(struct world *w, void *ptr);
 void wire_reply(struct world *w, void *ptr);
 void wire_crash(struct world *w);
+struct port_http;
+void wire_join(const struct port_http *x, struct bbt_buf *ret); /* a request's whole body */
 void world_db_batch(struct world *w);
 void world_db_home(struct world *w, void *ptr);
 

@@ -104,6 +104,28 @@ static void take_hands_over(void **state)
     bbt_free(bytes);
 }
 
+static void slices_are_appended_all_or_none(void **state)
+{
+    const struct bbt_slice slice[] = {{"ab", 2}, {NULL, 0}, {"c\0d", 3}, {"e", 1}};
+    const struct bbt_slice vast[] = {{"x", SIZE_MAX}, {"x", 1}};
+    struct bbt_buf b;
+
+    (void)state;
+    buf_init(&b, 8);
+    assert_int_equal(buf_put_slices(&b, slice, 4), BBT_OK);
+    assert_int_equal(b.len, 6);
+    assert_memory_equal(b.data, "abc\0de", 7);
+    assert_int_equal(buf_put_slices(&b, slice, 4), BBT_INVALID);
+    assert_int_equal(buf_put_slices(&b, vast, 2), BBT_INVALID);
+    assert_int_equal(b.len, 6);
+    buf_trim(&b);
+    assert_int_equal(b.room, 7);
+    assert_memory_equal(b.data, "abc\0de", 7);
+    buf_fini(&b);
+    buf_trim(&b);
+    assert_null(b.data);
+}
+
 static void no_memory_leaves_it_as_it_was(void **state)
 {
     struct bbt_buf b;
@@ -127,6 +149,7 @@ int main(void)
         cmocka_unit_test(cap_is_exact_and_refusal_changes_nothing),
         cmocka_unit_test(prints),
         cmocka_unit_test(take_hands_over),
+        cmocka_unit_test(slices_are_appended_all_or_none),
         cmocka_unit_test(no_memory_leaves_it_as_it_was),
     };
 

@@ -67,7 +67,7 @@ static void classes(void **state)
 /* Lengths are added with care, before anything is sent. */
 static void lengths_that_do_not_add_up(void **state)
 {
-    const struct http_slice send[] = {{"x", SIZE_MAX}, {"x", 1}};
+    const struct bbt_slice send[] = {{"x", SIZE_MAX}, {"x", 1}};
     struct bbt_buf head, body;
     struct exchange x = {.method = "POST",
         .url = "http://h/",

@@ -164,7 +164,7 @@ static void timeouts(void **state)
 static void body_in_slices(void **state)
 {
     static char big[300000];
-    const struct http_slice send[] = {
+    const struct bbt_slice send[] = {
         {"one", 3}, {NULL, 0}, {big, sizeof(big)}, {"", 0}, {"end", 3}};
     struct ask a;
 
@@ -190,7 +190,7 @@ static void request_head(void **state)
 {
     static const char *const headers[] = {
         "Authorization: Bearer s3cret", "X-One: 1", NULL};
-    const struct http_slice send = {"abc", 3};
+    const struct bbt_slice send = {"abc", 3};
     struct ask a;
 
     (void)state;

@@ -4,7 +4,7 @@
 #define MANY 64
 
 /* Lengths that do not add up: refused before curl sees the request. */
-static const struct http_slice too_much[] = {{"x", SIZE_MAX}, {"x", 1}};
+static const struct bbt_slice too_much[] = {{"x", SIZE_MAX}, {"x", 1}};
 
 static void connections_are_reused(void **state)
 {
@@ -28,7 +28,7 @@ static void stale_connection(void **state)
 
     (void)state;
     for (int i = 0; i < 200; i++) {
-        const struct http_slice send = {"again", 5};
+        const struct bbt_slice send = {"again", 5};
 
         prepare(&a, i % 2 ? "echo" : "keepclose");
         a.r.method = "POST";
@@ -174,7 +174,7 @@ static void connection_limit(void **state)
  * works. */
 static void allocations_fail(void **state)
 {
-    const struct http_slice send = {"abc", 3};
+    const struct bbt_slice send = {"abc", 3};
     unsigned failed = 0, quiet = 0;
     struct http_client *mine = c;
     struct ask a;

@@ -134,10 +134,10 @@ static void trial_prompts(void **state)
     m.probed = false;
     for (unsigned s = 0; s < 3; s++)
         assert_int_equal(canary_next(a, &m, s, &h[s], NULL), BBT_OK);
-    assert_int_equal(h[0].body.len, h[2].body.len);
-    assert_memory_equal(h[0].body.data, h[2].body.data, h[0].body.len);
-    assert_int_equal(h[0].body.len, h[1].body.len);
-    assert_memory_not_equal(h[0].body.data, h[1].body.data, h[0].body.len);
+    assert_int_equal(h[0].own.len, h[2].own.len);
+    assert_memory_equal(h[0].own.data, h[2].own.data, h[0].own.len);
+    assert_int_equal(h[0].own.len, h[1].own.len);
+    assert_memory_not_equal(h[0].own.data, h[1].own.data, h[0].own.len);
     assert_int_equal(canary_next(a, &m, 3, &h[0], NULL), BBT_NOTFOUND);
     m.hidden = 0;
     assert_int_equal(canary_next(a, &m, 0, &h[0], NULL), BBT_NOTFOUND);

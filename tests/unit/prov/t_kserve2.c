@@ -18,8 +18,8 @@ static void expect_request(const char *golden, const struct prov_http *h)
     assert_int_equal(w.headers, h->headers);
     for (size_t i = 0; i < h->headers; i++)
         assert_string_equal(wire_header(&w, h->header[i].name), h->header[i].value);
-    if (w.len != h->body.len || memcmp(w.body, h->body.data, w.len))
-        fail_msg("%s: the body differs: %.*s", golden, (int)h->body.len, h->body.data);
+    if (w.len != h->own.len || memcmp(w.body, h->own.data, w.len))
+        fail_msg("%s: the body differs: %.*s", golden, (int)h->own.len, h->own.data);
     wire_fini(&w);
     bbt_free(start);
 }
@@ -30,7 +30,7 @@ static void expect_encoded(
     struct prov_http h = {0};
     struct bbt_err err = {0};
 
-    if (kserve2()->encode(m, ask, &h, &err) != BBT_OK)
+    if (prov_encode(kserve2(), m, ask, &h, &err) != BBT_OK)
         fail_msg("%s: %s", golden, err.msg);
     expect_request(golden, &h);
     prov_http_fini(&h);
@@ -42,10 +42,10 @@ static void expect_refused(
     struct prov_http h = {0};
     struct bbt_err err = {0};
 
-    assert_int_equal(kserve2()->encode(m, ask, &h, &err), BBT_INVALID);
+    assert_int_equal(prov_encode(kserve2(), m, ask, &h, &err), BBT_INVALID);
     if (!strstr(err.msg, why))
         fail_msg("\"%s\" does not say \"%s\"", err.msg, why);
-    assert_null(h.body.data);
+    assert_null(h.own.data);
 }
 
 static void binary_with_a_prompt_per_row(void **state)
@@ -152,9 +152,9 @@ static void the_documents_example(void **state)
 
     (void)state;
     m.hidden = 1024;
-    assert_int_equal(kserve2()->encode(&m, &ask, &h, &err), BBT_OK);
-    assert_int_equal(h.body.len, sizeof head - 1 + 1024 + 1024 + 409600 + 16);
-    assert_memory_equal(h.body.data, head, sizeof head - 1);
+    assert_int_equal(prov_encode(kserve2(), &m, &ask, &h, &err), BBT_OK);
+    assert_int_equal(h.own.len, sizeof head - 1 + 1024 + 1024 + 409600 + 16);
+    assert_memory_equal(h.own.data, head, sizeof head - 1);
     assert_string_equal(h.header[1].name, "Inference-Header-Content-Length");
     assert_int_equal(strtol(h.header[1].value, NULL, 10), sizeof head - 1);
     prov_http_fini(&h);
@@ -177,11 +177,11 @@ static void fixed_sizes_are_filled_up(void **state)
     m.type_ids = m.type_mask = PROV_INT32;
     m.type_mask_pos = PROV_TYPE_NONE;
     ask.prompt = NULL;
-    assert_int_equal(kserve2()->encode(&m, &ask, &h, &err), BBT_OK);
+    assert_int_equal(prov_encode(kserve2(), &m, &ask, &h, &err), BBT_OK);
     head = (size_t)strtol(h.header[1].value, NULL, 10);
-    assert_int_equal(h.body.len, head + 2 * 4 * 10 * 4);
-    assert_non_null(strstr((char *)h.body.data, "\"shape\":[4,10]"));
-    memcpy(ids, h.body.data + head, sizeof ids);
+    assert_int_equal(h.own.len, head + 2 * 4 * 10 * 4);
+    assert_non_null(strstr((char *)h.own.data, "\"shape\":[4,10]"));
+    memcpy(ids, h.own.data + head, sizeof ids);
     assert_int_equal(ids[0], 2);
     assert_int_equal(ids[7], 3);
     assert_int_equal(ids[8], 0); /* pad */
@@ -205,9 +205,9 @@ static void a_deployment_that_insists_on_a_prompt_gets_zeros(void **state)
     ask.prompt = NULL;
     m.need_prompt = true;
     m.type_mask_pos = PROV_TYPE_NONE;
-    assert_int_equal(kserve2()->encode(&m, &ask, &h, &err), BBT_OK);
-    assert_non_null(strstr((char *)h.body.data, "\"shape\":[2,3,4]"));
-    assert_memory_equal(h.body.data + h.body.len - sizeof zeros, zeros, sizeof zeros);
+    assert_int_equal(prov_encode(kserve2(), &m, &ask, &h, &err), BBT_OK);
+    assert_non_null(strstr((char *)h.own.data, "\"shape\":[2,3,4]"));
+    assert_memory_equal(h.own.data + h.own.len - sizeof zeros, zeros, sizeof zeros);
     prov_http_fini(&h);
     ask.compose = PROV_PREPEND; /* zeros in front are not nothing */
     expect_refused(&m, &ask, "without a prompt");
@@ -228,8 +228,8 @@ static void json_floats_round_trip(void **state)
     (void)state;
     m.use_binary = false;
     m.prompt_wire = PROV_PROMPT_FLAT;
-    assert_int_equal(kserve2()->encode(&m, &ask, &h, &err), BBT_OK);
-    p = strstr((char *)h.body.data, "\"prompt_embedding\"");
+    assert_int_equal(prov_encode(kserve2(), &m, &ask, &h, &err), BBT_OK);
+    p = strstr((char *)h.own.data, "\"prompt_embedding\"");
     assert_non_null(p);
     p = strstr(p, "\"data\":[");
     assert_non_null(p);
@@ -331,10 +331,10 @@ static void every_failed_allocation_is_reported(void **state)
         struct bbt_err err = {0};
 
         bbt_alloc_fault(n, 0);
-        rc = kserve2()->encode(&m, &ask, &h, &err);
+        rc = prov_encode(kserve2(), &m, &ask, &h, &err);
         bbt_alloc_fault(-1, 0);
         assert_true(rc == BBT_OK || rc == BBT_NOMEM);
-        assert_true(rc == BBT_OK || (!h.body.data && err.msg[0]));
+        assert_true(rc == BBT_OK || (!h.own.data && err.msg[0]));
         assert_true(n < 100);
     }
     assert_true(n > 1);

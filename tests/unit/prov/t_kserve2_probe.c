@@ -72,7 +72,7 @@ static void steps_and_their_paths(void **state)
         assert_int_equal(kserve2_adapter.probe_next(&m, i, &h, &err), BBT_OK);
         assert_string_equal(h.method, "GET");
         assert_string_equal(h.path, path[i]);
-        assert_int_equal(h.body.len, 0);
+        assert_int_equal(h.own.len, 0);
     }
     assert_int_equal(kserve2_adapter.probe_next(&m, STEPS, &h, &err), BBT_NOTFOUND);
     m.name[0] = '\0';

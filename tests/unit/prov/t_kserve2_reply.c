@@ -1,6 +1,7 @@
 /* Answers of the kserve2 dialect: every output shape gives the same numbers, everything that
  * is not the answer gives an error. */
 #include "prov/kserve2.h"
+#include "prov/reader.h"
 #include "base/json.h"
 #include "wire.h"
 
@@ -25,7 +26,7 @@ static void expect_answer(
 
     wire_load(&w, golden);
     r = wire_reply(&w);
-    if (kserve2()->decode(m, ask, &r, &a, &err) != BBT_OK)
+    if (prov_decode(kserve2(), m, ask, &r, &a, &err) != BBT_OK)
         fail_msg("%s: %s", golden, err.msg);
     assert_int_equal(a.rows, WIRE_B);
     assert_int_equal(a.labels, WIRE_C);
@@ -185,7 +186,7 @@ static void expect_bad(
 
     memcpy(body, b->head, head);
     r.arg = b->head_length && !b->head_length[0] ? true_length : b->head_length;
-    rc = kserve2()->decode(m, ask, &r, &a, &err);
+    rc = prov_decode(kserve2(), m, ask, &r, &a, &err);
     if (rc != b->rc || err.rc != b->rc || !strstr(err.msg, b->why))
         fail_msg("%s: rc %s, \"%s\" and not \"%s\"", b->head, bbt_rc_name(rc), err.msg,
             b->why);
@@ -223,10 +224,10 @@ static void only_the_labels_must_be_finite(void **state)
     r = wire_reply(&w);
     data = w.body + w.len - 2 * 32 * 4;
     memcpy(data + 8 * 4, &nan, 4); /* word 8 of row 0 */
-    assert_int_equal(kserve2()->decode(&m, &ask, &r, &a, &err), BBT_OK);
+    assert_int_equal(prov_decode(kserve2(), &m, &ask, &r, &a, &err), BBT_OK);
     prov_answer_fini(&a);
     memcpy(data + (32 + 30) * 4, &nan, 4); /* word 30, a label, of row 1 */
-    assert_int_equal(kserve2()->decode(&m, &ask, &r, &a, &err), BBT_CORRUPT);
+    assert_int_equal(prov_decode(kserve2(), &m, &ask, &r, &a, &err), BBT_CORRUPT);
     assert_non_null(strstr(err.msg, "not finite"));
     wire_fini(&w);
 }
@@ -250,7 +251,7 @@ static void labels_in_any_order_and_twice(void **state)
 
         wire_load(&w, golden[g]);
         r = wire_reply(&w);
-        assert_int_equal(kserve2()->decode(&m, &ask, &r, &a, &err), BBT_OK);
+        assert_int_equal(prov_decode(kserve2(), &m, &ask, &r, &a, &err), BBT_OK);
         for (int i = 0; i < 6; i++)
             assert_true(a.logit[i] == logit(i / 3, label[i % 3]));
         prov_answer_fini(&a);
@@ -279,7 +280,7 @@ static void every_truncation_is_an_error(void **state)
             memcpy(copy, w.body, len);
             r.body = copy;
             r.len = len;
-            assert_int_equal(kserve2()->decode(&m, &ask, &r, &a, NULL), BBT_CORRUPT);
+            assert_int_equal(prov_decode(kserve2(), &m, &ask, &r, &a, NULL), BBT_CORRUPT);
             bbt_free(copy);
         }
         wire_fini(&w);
@@ -306,7 +307,7 @@ static void failed_allocations_leave_nothing(void **state)
             struct bbt_err err = {0};
 
             bbt_alloc_fault(n, 0);
-            rc = kserve2()->decode(&m, &ask, &r, &a, &err);
+            rc = prov_decode(kserve2(), &m, &ask, &r, &a, &err);
             bbt_alloc_fault(-1, 0);
             if (rc != BBT_OK && rc != BBT_NOMEM)
                 fail_msg("allocation %ld of %s: %s", n, golden[g], err.msg);

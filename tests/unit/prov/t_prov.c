@@ -12,7 +12,9 @@ static void dialects_are_found_by_name(void **state)
 
         assert_non_null(a);
         assert_string_equal(a->name, *name);
-        assert_true(a->probe_next && a->probe_take && a->encode && a->decode);
+        assert_true(a->probe_next && a->probe_take);
+        assert_true(a->part_batch && a->part_prompt && a->encode);
+        assert_true(!a->decode == !!a->read);
         assert_true(!a->embed_encode == !a->embed_decode);
     }
     assert_null(prov_adapter_find("kserve"));

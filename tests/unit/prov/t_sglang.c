@@ -105,8 +105,8 @@ static void p13_rows_cannot_be_taken_for_ids(void **state)
 
     (void)state;
     ask.prompt = whole_numbers;
-    assert_int_equal(sglang_generate_adapter.encode(&m, &ask, &h, NULL), BBT_OK);
-    root = talk_json(h.body.data, h.body.len);
+    assert_int_equal(prov_encode(&sglang_generate_adapter, &m, &ask, &h, NULL), BBT_OK);
+    root = talk_json(h.own.data, h.own.len);
     v = json_array_get(json_array_get(json_object_get(root, "input_embeds"), 0), 0);
     assert_true(json_is_real(json_array_get(v, 0)));
     assert_null(json_object_get(root, "text"));

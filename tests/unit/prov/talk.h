@@ -72,10 +72,10 @@ static inline void talk_expect_http(const struct prov_http *h, const char *golde
     assert_string_equal(start, w.start);
     assert_string_equal(h->header[0].name, "Content-Type");
     assert_string_equal(h->header[0].value, "application/json");
-    got = talk_json(h->body.data, h->body.len);
+    got = talk_json(h->own.data, h->own.len);
     want = talk_json(w.body, w.len);
     if (!json_equal(got, want))
-        fail_msg("%s: the request is\n%s", golden, (char *)h->body.data);
+        fail_msg("%s: the request is\n%s", golden, (char *)h->own.data);
     json_decref(got);
     json_decref(want);
     wire_fini(&w);
@@ -87,7 +87,7 @@ static inline void talk_expect_request(const struct prov_adapter *a,
     struct prov_http h = {0};
     struct bbt_err err = {0};
 
-    if (a->encode(m, ask, &h, &err) != BBT_OK)
+    if (prov_encode(a, m, ask, &h, &err) != BBT_OK)
         fail_msg("%s: %s", golden, err.msg);
     talk_expect_http(&h, golden);
     prov_http_fini(&h);
@@ -100,10 +100,10 @@ static inline void talk_expect_refused(const struct prov_adapter *a,
     struct prov_http h = {0};
     struct bbt_err err = {0};
 
-    assert_int_equal(a->encode(m, ask, &h, &err), BBT_INVALID);
+    assert_int_equal(prov_encode(a, m, ask, &h, &err), BBT_INVALID);
     if (!strstr(err.msg, why))
         fail_msg("\"%s\" does not say \"%s\"", err.msg, why);
-    assert_null(h.body.data);
+    assert_null(h.own.data);
 }
 
 static inline enum bbt_rc talk_decode(const struct prov_adapter *a, const struct prov_ask *ask,
@@ -112,7 +112,7 @@ static inline enum bbt_rc talk_decode(const struct prov_adapter *a, const struct
     struct prov_model m = talk_model();
     struct prov_reply r = {.status = 200, .body = (const uint8_t *)body, .len = strlen(body)};
 
-    return a->decode(&m, ask, &r, ret, err);
+    return prov_decode(a, &m, ask, &r, ret, err);
 }
 
 /* The body is no answer: the code and the sentence. */
@@ -155,7 +155,7 @@ static inline void talk_expect_answer(const struct prov_adapter *a, const struct
 
     wire_load(&w, golden);
     r = wire_reply(&w);
-    if (a->decode(&m, ask, &r, &got, &err) != BBT_OK)
+    if (prov_decode(a, &m, ask, &r, &got, &err) != BBT_OK)
         fail_msg("%s: %s", golden, err.msg);
     for (size_t i = 0; i < ask->batch->rows * WIRE_C; i++) {
         float want = (float)((int)(i / WIRE_C) * 40 + wire_label[i % WIRE_C] - 200) / 4;
@@ -195,7 +195,7 @@ static inline void talk_expect_nomem(const struct prov_adapter *a, const struct 
         struct prov_http h = {0};
 
         bbt_alloc_fault(n, 0);
-        rc = a->encode(&m, ask, &h, NULL);
+        rc = prov_encode(a, &m, ask, &h, NULL);
         bbt_alloc_fault(-1, 0);
         prov_http_fini(&h);
         assert_true(n < 1000);
@@ -206,7 +206,7 @@ static inline void talk_expect_nomem(const struct prov_adapter *a, const struct 
         struct prov_answer got = {0};
 
         bbt_alloc_fault(n, 0);
-        rc = a->decode(&m, ask, &r, &got, NULL);
+        rc = prov_decode(a, &m, ask, &r, &got, NULL);
         bbt_alloc_fault(-1, 0);
         prov_answer_fini(&got);
         assert_true(n < 1000);

@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "prov/prov.h"
+#include "prov/reader.h"
 
 #include <stdio.h>
 #include <stdlib.h>

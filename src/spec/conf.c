@@ -144,6 +144,8 @@ static const struct key keys[] = {
         "so long after its end a job is kept; 0s: for ever"),
     ROW("retention.ledger", KEY_TIME, retention.ledger_us, 0, 3153600000.0, "0s",
         "the same of its single answers; counters, curve and result stay"),
+    ROW("timezone", KEY_ZONE, timezone, 0, 0, "UTC",
+        "whose midnight ends a day, like Europe/Berlin; also of hours that name none"),
     ROW("caps.usd_per_day", KEY_MONEY, caps.day, 0, 1e9, NULL,
         "all jobs together, from midnight to midnight; every model needs a price then"),
     ROW("caps.usd_per_day_per_user", KEY_MONEY, caps.user_day, 0, 1e9, NULL,

@@ -69,6 +69,7 @@ struct conf {
     struct {
         uint64_t jobs_us, ledger_us; /* after a job's end; 0 = for ever */
     } retention;
+    char *timezone; /* of days and hours where nothing else is said */
     struct {
         uint64_t day, user_day; /* nano-dollars; MONEY_NONE: no cap */
     } caps;

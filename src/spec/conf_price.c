@@ -20,7 +20,7 @@ static const struct key off_peak_keys[] = {
         .at = offsetof(struct conf_off_peak, week.hours),
         .needed = true,
         .help = "like \"16:30-00:30\", by the clock of the zone"},
-    ROW("zone", KEY_ZONE, zone, 0, 0, "UTC", "like Europe/Berlin"),
+    ROW("zone", KEY_ZONE, zone, 0, 0, NULL, "like Europe/Berlin; absent: `timezone`"),
     ROW("input_per_million", KEY_MONEY, in, 0, MOST, NULL, "absent: as at other hours"),
     ROW("output_per_million", KEY_MONEY, out, 0, MOST, NULL, "the same"),
     ROW("per_request", KEY_MONEY, request, 0, MOST, NULL, "the same"),

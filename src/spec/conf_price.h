@@ -13,7 +13,7 @@
 /* Dearer or cheaper hours; a rate that is not said (MONEY_NONE) is the usual one. */
 struct conf_off_peak {
     struct hours_week week;
-    char *zone; /* "UTC" where nothing is said */
+    char *zone; /* NULL: the configuration's */
     uint64_t in, out, request;
 };
 

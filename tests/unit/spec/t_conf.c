@@ -16,6 +16,7 @@ static const char full[] =
     "listen: {unix: {path: /run/bbtd.sock, mode: \"0600\"}}\n"
     "queue: {max_running: 2, stop_grace: 1500ms, on_restart: hold}\n"
     "log: {level: debug}\n"
+    "timezone: Europe/Berlin\n"
     "caps: {usd_per_day: 40.00, usd_per_day_per_user: \"0.000000001\"}\n"
     "worker_threads: 3\n"
     "blas_threads: 1\n"
@@ -92,6 +93,7 @@ static void defaults(void **state)
     assert_int_equal(c->queue.stop_grace_us, 60000000);
     assert_int_equal(c->queue.on_restart, CONF_RESUME);
     assert_int_equal(c->log_level, 2);
+    assert_string_equal(c->timezone, "UTC");
     assert_int_equal(c->caps.day, MONEY_NONE);
     assert_int_equal(c->caps.user_day, MONEY_NONE);
     assert_int_equal(c->worker_threads, 0);
@@ -166,6 +168,7 @@ static void every_value_lands(void **state)
     assert_string_equal(m->tensors.label_ids, "i5");
     assert_string_equal(m->tensors.logits, "o1");
     assert_int_equal(m->parameters.nr, 3);
+    assert_string_equal(c->timezone, "Europe/Berlin");
     assert_int_equal(c->caps.day, UINT64_C(40000000000));
     assert_int_equal(c->caps.user_day, 1);
     assert_false(m->price.free);

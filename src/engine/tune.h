@@ -98,6 +98,7 @@ struct tune {
     bool first;           /* its setup and generation 0 are not committed yet */
     bool fresh;           /* nothing of the open generation was ever asked */
     bool dev_fresh;       /* nor of its dev check */
+    bool drifted;         /* the next commit says so in the event log */
     float *prompts;       /* of the open generation: popsize x cells */
     uint64_t *digests;    /* popsize */
     struct round round;

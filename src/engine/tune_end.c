@@ -115,6 +115,8 @@ static void run_result(struct port_call *c, struct port_db *db)
     if (c->rc == BBT_OK)
         c->rc = port_db_event(
             db, t->id, "completed", json_get_str(sheet, "verdict", ""), &c->err);
+    if (c->rc == BBT_OK)
+        c->rc = tune_drift_event(t, db, &c->err);
     BBT_KILLPOINT("result-done");
     if (c->rc == BBT_CONFLICT)
         c->rc = BBT_CANCELED; /* paused or cancelled meanwhile: that stands */

@@ -200,6 +200,11 @@ void tune_judged(struct tune *t)
 
 /* ---- COMMIT ---- */
 
+enum bbt_rc tune_drift_event(const struct tune *t, struct port_db *db, struct bbt_err *err)
+{
+    return t->drifted ? port_db_event(db, t->id, "drift", TUNE_DRIFT_TEXT, err) : BBT_OK;
+}
+
 static void run_commit(struct port_call *c, struct port_db *db)
 {
     struct tune *t = bbt_container(c, struct tune, keep.call);
@@ -233,6 +238,8 @@ static void run_commit(struct port_call *c, struct port_db *db)
         c->rc = port_db_event(db, t->id, "best", said, &c->err);
         BBT_KILLPOINT("turn-best-event");
     }
+    if (c->rc == BBT_OK)
+        c->rc = tune_drift_event(t, db, &c->err);
 }
 
 static void commit(struct tune *t)
@@ -267,6 +274,7 @@ void tune_committed(struct tune *t)
     const char *reason;
 
     BBT_KILLPOINT("turn-kept");
+    t->drifted = false;
     if (t->new_best) {
         rec_best_fini(&t->best);
         t->best = (struct rec_best){t->id, t->closed.gen, (uint32_t)t->dev_best,

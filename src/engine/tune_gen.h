@@ -8,6 +8,15 @@
  * the recorded losses again, with one eigendecomposition at its end. */
 #define TUNE_SNAPSHOT_EVERY 40
 
+/* What is said of a state that is not, to the last bit, the one that the records tell of. */
+#define TUNE_DRIFT_TEXT                                                                      \
+    "this machine's linear algebra gives other last bits than the one that began the job; "  \
+    "the stored candidates are used"
+
+/* On the store's thread: puts that into the job's events where it is due. */
+BBT_NODISCARD enum bbt_rc tune_drift_event(
+    const struct tune *t, struct port_db *db, struct bbt_err *err);
+
 void tune_train(struct tune *t);     /* ask the open generation's candidates */
 void tune_tell(struct tune *t);      /* their losses are in: next generation */
 void tune_told(struct tune *t);      /* measure on dev where it is due */

@@ -294,11 +294,9 @@ void tune_searched(struct tune *t)
         bbt_free(t->blobs.bytes[i]);
         t->blobs.bytes[i] = NULL;
     }
-    if (t->search->drifted)
-        log_warn("state-drift",
-            "job=%lld this machine's linear algebra gives other last bits than the one "
-            "that began the job; the stored candidates are used",
-            (long long)t->id);
+    t->drifted = t->search->drifted;
+    if (t->drifted)
+        log_warn("state-drift", "job=%lld %s", (long long)t->id, TUNE_DRIFT_TEXT);
     rec_resume_fini(&t->resume);
     BBT_KILLPOINT("search-ready");
     if (t->first) {

@@ -1,4 +1,5 @@
 #include "place.h"
+#include "sql.h"
 
 #include "base/json.h"
 #include "engine/tune.h"
@@ -47,7 +48,8 @@ static void test_whole(void **state)
         {.loss = "negative_metric", .metric = "f1"},
         {.dev_mean = true, .dev_every = 1},
         {.no_test = true, .dev_every = 3},
-        {.popsize = 6, .generations = 30, .dev_every = 5}, /* beyond a snapshot */
+        {.popsize = 6, .generations = TUNE_SNAPSHOT_EVERY + 5,
+            .dev_every = 5}, /* beyond a snapshot */
     };
 
     (void)state;
@@ -207,6 +209,46 @@ static void test_killed_twice(void **state)
         .mode = "concat", .init = "random_tokens"}, 41);
 }
 
+static bool two_closed(struct world *w, void *id)
+{
+    return sql_number(w->store, "SELECT generations FROM job WHERE id = ?",
+               *(int64_t *)id) >= 2;
+}
+
+/* As on another processor: the state's digest is not the recorded one. The job goes on with
+ * the stored candidates, and its events say so once, however often it is killed. */
+static void test_drift_is_told(void **state)
+{
+    static const char told[] = "SELECT count(*) FROM event WHERE job = ? AND kind = 'drift'";
+    struct rec_result want = {0}, got = {0};
+    struct place *p = calloc(1, sizeof *p);
+    int64_t id;
+
+    (void)state;
+    place_reference((struct world_opts){0}, &small, &want);
+    place_open(p, (struct world_opts){0});
+    id = scene_submit(&p->w, &small);
+    world_start(&p->w);
+    assert_true(world_until(&p->w, two_closed, &id, STEPS_MAX));
+    world_crash(&p->w);
+    assert_int_equal(sql_number(p->w.store, told, id), 0);
+    (void)sql_number(p->w.store,
+        "UPDATE gen SET digest = digest + 1 WHERE job = ? AND loss IS NULL", id);
+    world_start(&p->w);
+    for (unsigned i = 0; i < 10; i++)
+        (void)world_step(&p->w);
+    world_crash(&p->w);
+    world_start(&p->w);
+    place_rest(p);
+    assert_int_equal(sql_number(p->w.store, told, id), 1);
+    assert_true(scene_result(&p->w, id, &got));
+    assert_same_prompt(&want, &got);
+    rec_result_fini(&want);
+    rec_result_fini(&got);
+    place_close(p);
+    free(p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -216,6 +258,7 @@ int main(void)
         cmocka_unit_test(test_paused_in_every_state),
         cmocka_unit_test(test_killed_after_every_step),
         cmocka_unit_test(test_killed_twice),
+        cmocka_unit_test(test_drift_is_told),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,14 +1,14 @@
 """crash-loop.py [--kills N] [--seed N] -- SIGKILL at random moments, and the books afterwards.
 
 At least four jobs run at two counting providers (tests/support/fakelm.py), while bbtctl and
-HTTP clients list, show, pause and resume. Each job is one of a few whose undisturbed run was
+HTTP clients list, show, pause, resume and change priorities. Each job is one of a few whose undisturbed run was
 measured first; a new one is submitted whenever one ends, until all kills are spent.
 
 After every kill, with the daemon dead, for every request id that a provider ever saw:
 
     asked  =>  in the ledger, or marked as on the wire            (else it is lost)
     in the ledger before  =>  in the ledger now, bit for bit      (else it is lost)
-    acknowledged submit, pause, resume, result  =>  still so      (else it is lost)
+    acknowledged submit, pause, priority, result  =>  still so    (else it is lost)
 
 and at the end, when all jobs are complete:
 
@@ -61,6 +61,7 @@ class Loop:
         self.lock = threading.Lock()
         self.kind = {}     # job -> number of its spec
         self.stands = {}   # job -> state that was acknowledged and must still be
+        self.urged = {}    # job -> priority that was acknowledged
         self.done = set()
         self.over = threading.Event()
         self.calls = collections.Counter()
@@ -120,10 +121,26 @@ class Loop:
                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         return p.returncode == 0
 
-    def by_http(self, verb, job):
+    def by_http(self, verb, job, *words):
         self.calls["http"] += 1
-        got = self.ask("POST", f"/v1/jobs/{job}:{verb}", {})
+        if verb == "set":
+            key, value = words[0].split("=")
+            got = self.ask("PATCH", f"/v1/jobs/{job}", {key: int(value)})
+        else:
+            got = self.ask("POST", f"/v1/jobs/{job}:{verb}", {})
         return bool(got) and got[0] == 200
+
+    def urge(self, draw, who, act):
+        """A new priority for one of the client's own jobs."""
+        with self.lock:
+            jobs = [j for j in self.kind if j not in self.done and j % 2 == who]
+            job = draw.choice(jobs) if jobs else None
+            self.urged.pop(job, None)
+        n = draw.randint(-100, 100)
+        if job and act("set", str(job), f"priority={n}"):
+            self.calls["priority"] += 1
+            with self.lock:
+                self.urged[job] = n
 
     def stop_and_go(self, draw, who, act):
         """Pauses a job and lets it go on; an acknowledged pause must survive a death. Each
@@ -152,6 +169,8 @@ class Loop:
         while not self.over.is_set():
             if draw.random() < 0.3:
                 self.stop_and_go(draw, who, act)
+            elif draw.random() < 0.3:
+                self.urge(draw, who, act)
             elif draw.random() < 0.5:
                 self.ctl("list")
             else:
@@ -166,12 +185,15 @@ class Loop:
             raise rig.Failed(f"the daemon ended by itself: {self.rig.log()}")
         self.kills += 1
         with self.lock:
-            stands = dict(self.stands)
+            stands, urged = dict(self.stands), dict(self.urged)
         while not all(f.idle() for f in self.fakes.values()):
             time.sleep(0.001)
-        self.books(stands)
+        self.books(stands, urged)
 
-    def books(self, stands):
+    def books(self, stands, urged):
+        priorities = self.rig.priorities()
+        self.lost += [f"job {j}: acknowledged priority {n}, found {priorities.get(j)}"
+                      for j, n in urged.items() if priorities.get(j) != n]
         states, rows, marks = self.rig.states(), self.rig.ledger(), self.rig.marks()
         begun = collections.Counter()
         for f in self.fakes.values():
@@ -270,7 +292,7 @@ class Loop:
         usage = {j: self.need("GET", f"/v1/jobs/{j}")["usage"] for j in self.kind}
         if self.rig.stop() != 0:
             raise rig.Failed(f"a polite stop: {self.rig.log()}")
-        self.books(self.stands)
+        self.books(self.stands, self.urged)
         answered = collections.Counter()
         for f in self.fakes.values():
             answered.update(f.counts()[1])

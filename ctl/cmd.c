@@ -96,6 +96,8 @@ static const struct cmd commands[] = {
     {"resume", NULL, SEL, "back into the queue; nothing is asked twice", NULL, NULL, 1,
         SIZE_MAX, k_resume},
     {"cancel", NULL, SEL, "ends jobs for good", NULL, opts_pause, 1, SIZE_MAX, k_cancel},
+    {"set", NULL, "SEL priority=N", "-100 to 100, higher is served first; counts at once",
+        NULL, NULL, 2, SIZE_MAX, k_set},
     {"result", NULL, SEL, "scores of tuned, manual and calibrated prompt on test data", NULL,
         NULL, 1, SIZE_MAX, k_result},
     {"export", NULL, "JOB", "writes the tuned prompt to a file",

@@ -1,4 +1,5 @@
-/* k_action.c -- bbtctl pause, resume, cancel: the same word to every job of a selector. */
+/* k_action.c -- bbtctl pause, resume, cancel, set: the same word to every job of a
+ * selector. */
 #include "cmd.h"
 
 #include "base/alloc.h"
@@ -7,10 +8,12 @@
 #include "safe.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct action {
     const char *verb, *done; /* "pause", "paused" */
+    const char *method, *tail; /* of the request; behind the job's path: ":pause" */
     bool careful;            /* asks before it touches several */
 };
 
@@ -20,11 +23,11 @@ static int act(struct ctl *c, const struct action *k, const char *body, long lon
 {
     char path[64];
     struct client_req q = {
-        .method = "POST", .path = path, .body = body, .len = body ? strlen(body) : 0};
+        .method = k->method, .path = path, .body = body, .len = body ? strlen(body) : 0};
     struct client_reply r = {0};
     int code;
 
-    (void)snprintf(path, sizeof path, "/v1/jobs/%lld:%s", id, k->verb);
+    (void)snprintf(path, sizeof path, "/v1/jobs/%lld%s", id, k->tail);
     code = client_ask(c, &q, &r);
     if (code != CTL_OK)
         return code;
@@ -86,10 +89,10 @@ static char *body_of(const struct opt_args *a)
     return text;
 }
 
-static int run(struct ctl *c, const struct opt_args *a, const struct action *k)
+static int run(struct ctl *c, const struct opt_args *a, const struct action *k,
+    const char *body)
 {
     json_t *jobs = NULL, *list;
-    char *body;
     size_t done = 0;
     int code = jobs_select(c, a, 0, false, &jobs), worst = CTL_OK;
 
@@ -97,7 +100,6 @@ static int run(struct ctl *c, const struct opt_args *a, const struct action *k)
         return code;
     jobs = drop_over(jobs);
     list = json_array();
-    body = body_of(a);
     worst = confirm(c, k, jobs);
     for (size_t i = 0; worst != CTL_USAGE && i < json_array_size(jobs); i++) {
         code = act(c, k, body, json_get_int(json_array_get(jobs, i), "id", 0), list);
@@ -108,23 +110,54 @@ static int run(struct ctl *c, const struct opt_args *a, const struct action *k)
         worst = CTL_PARTIAL;
     if (ctl_json(c) && done > 0)
         (void)grid_list(c, "JobList", jobs_cols, jobs_cols_n, list);
-    bbt_free(body);
     json_decref(list);
     json_decref(jobs);
     return worst;
 }
 
+static int run_verb(struct ctl *c, const struct opt_args *a, const struct action *k)
+{
+    char *body = body_of(a);
+    int code = run(c, a, k, body);
+
+    bbt_free(body);
+    return code;
+}
+
 int k_pause(struct ctl *c, const struct opt_args *a)
 {
-    return run(c, a, &(struct action){"pause", "paused", false});
+    return run_verb(c, a, &(struct action){"pause", "paused", "POST", ":pause", false});
 }
 
 int k_resume(struct ctl *c, const struct opt_args *a)
 {
-    return run(c, a, &(struct action){"resume", "queued", false});
+    return run_verb(c, a, &(struct action){"resume", "queued", "POST", ":resume", false});
 }
 
 int k_cancel(struct ctl *c, const struct opt_args *a)
 {
-    return run(c, a, &(struct action){"cancel", "cancelled", true});
+    return run_verb(c, a, &(struct action){"cancel", "cancelled", "POST", ":cancel", true});
+}
+
+/* KEY=VALUE is the last argument. */
+int k_set(struct ctl *c, const struct opt_args *a)
+{
+    struct opt_args sel = *a;
+    const char *word = a->pos[a->pos_n - 1], *value = strchr(word, '=');
+    char done[48], body[48], *end = NULL;
+    long n;
+
+    if (!value)
+        return ctl_fail(c, CTL_USAGE, "what is to be set? The last word is KEY=VALUE, such as "
+                                      "priority=5");
+    if (strncmp(word, "priority=", 9) != 0)
+        return ctl_fail(c, CTL_USAGE, "\"%.*s\" cannot be set: only priority can",
+            (int)(value - word), word);
+    n = strtol(value + 1, &end, 10);
+    if (end == value + 1 || *end || n < -100 || n > 100)
+        return ctl_fail(c, CTL_USAGE, "priority: a whole number from -100 to 100");
+    sel.pos_n--;
+    (void)snprintf(done, sizeof done, "at priority %ld", n);
+    (void)snprintf(body, sizeof body, "{\"priority\": %ld}", n);
+    return run(c, &sel, &(struct action){"set", done, "PATCH", "", false}, body);
 }

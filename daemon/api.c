@@ -25,6 +25,7 @@ static const struct web_route routes[] = {
     {"POST", "/v1/jobs:validate", api_jobs_validate, API_JSON_MAX},
     {"GET", "/v1/jobs", api_jobs_get, 0},
     {"GET", "/v1/jobs/{id}", api_job_get, 0},
+    {"PATCH", "/v1/jobs/{id}", api_job_patch, API_JSON_MAX},
     {"GET", "/v1/jobs/{id}/spec", api_job_spec, 0},
     {"GET", "/v1/jobs/{id}/generations", api_job_generations, 0},
     {"GET", "/v1/jobs/{id}/events", api_job_events, 0},

@@ -1,4 +1,4 @@
-/* api_job.c -- jobs: list, look, pause, resume, cancel. */
+/* api_job.c -- jobs: list, look, pause, resume, cancel, priority. */
 #include "api.h"
 
 #include "base/alloc.h"
@@ -83,6 +83,7 @@ struct job_api {
     unsigned from;
     enum rec_state to;
     char reason[REC_REASON_MAX], detail[REC_DETAIL_MAX];
+    int64_t priority;
     bool changed;
 };
 
@@ -227,4 +228,64 @@ void api_job_cancel(struct web_req *r, void *arg)
 {
     move(r, arg, 1u << REC_QUEUED | 1u << REC_RUNNING | 1u << REC_PAUSED, REC_CANCELLED,
         "user", "cancelled by the user");
+}
+
+static void run_priority(struct port_call *c, struct port_db *db)
+{
+    struct job_api *j = bbt_container(c, struct job_api, a.call);
+    struct store *s = (struct store *)db;
+    struct rec_event e = {.job = j->a.id, .wall_us = port_wall_us(), .kind = "priority"};
+    int64_t was;
+
+    c->rc = store_job_get(s, j->a.id, &j->job, NULL, &c->err);
+    if (c->rc != BBT_OK)
+        return;
+    was = j->job.priority;
+    BBT_KILLPOINT("priority");
+    c->rc = store_job_priority(s, j->a.id, j->priority, e.wall_us, &c->err);
+    BBT_KILLPOINT("priority-done");
+    j->changed = was != j->priority;
+    if (c->rc != BBT_OK || !j->changed)
+        return;
+    (void)snprintf(e.text, sizeof e.text, "priority %lld, was %lld", (long long)j->priority,
+        (long long)was);
+    c->rc = store_event_add(s, &e, NULL, &c->err);
+    j->job.priority = j->priority;
+    j->job.updated_us = e.wall_us;
+}
+
+static void priority_then(struct api *a)
+{
+    struct job_api *j = bbt_container(a, struct job_api, a);
+
+    BBT_KILLPOINT("priority-kept");
+    if (j->changed) {
+        engine_priority(a->d->engine, a->id, j->priority);
+        port_changed(a->id);
+    }
+    a->json = api_view_job(a->d, &j->job);
+    (void)json_object_set_new(a->json, "changed", json_boolean(j->changed));
+}
+
+void api_job_patch(struct web_req *r, void *arg)
+{
+    struct job_api *j = open_job(r, arg);
+    json_t *body = j ? api_body(r) : NULL;
+    const json_t *n = body ? json_object_get(body, "priority") : NULL;
+    bool good = json_is_integer(n) && json_object_size(body) == 1 &&
+                json_integer_value(n) >= -100 && json_integer_value(n) <= 100;
+
+    if (good) {
+        j->priority = json_integer_value(n);
+        j->a.then = priority_then;
+        json_decref(body);
+        api_db(&j->a, run_priority);
+        return;
+    }
+    if (body)
+        api_problem(r, BBT_INVALID,
+            "what can be changed is {\"priority\": N}, a whole number from -100 to 100");
+    json_decref(body);
+    if (j)
+        api_free(&j->a);
 }

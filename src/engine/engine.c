@@ -288,6 +288,13 @@ void engine_halt(struct engine *e, int64_t job)
             tune_halt(&l->tune, false);
 }
 
+void engine_priority(struct engine *e, int64_t job, int64_t priority)
+{
+    for (struct live *l = e->live; l; l = l->next)
+        if (l->tune.id == job && !l->tune.over)
+            tune_priority(&l->tune, priority);
+}
+
 void engine_stop(struct engine *e, struct op *idle, bool hard)
 {
     e->stopping = true;

@@ -35,6 +35,10 @@ void engine_release(struct engine *e);
  * for a job that is not running. */
 void engine_halt(struct engine *e, int64_t job);
 
+/* The job has a new priority, durable in its row: a running one gets its share of the next
+ * requests by it. Fine for a job that is not running. */
+void engine_priority(struct engine *e, int64_t job, int64_t priority);
+
 /* Lets go of everything; `idle` is woken when nothing is under way any more. Jobs keep their
  * state and are resumed by the next start. With `hard` requests on the wire are cut off. */
 void engine_stop(struct engine *e, struct op *idle, bool hard);

@@ -247,6 +247,25 @@ void tune_halt(struct tune *t, bool hard)
     }
 }
 
+/* -100..100 becomes a share of 1..9. */
+static unsigned share_of(int64_t priority)
+{
+    return (unsigned)(5 + priority / 25);
+}
+
+void tune_open_flow(struct tune *t)
+{
+    sched_flow_init(
+        &t->flow, &t->ep->lane, share_of(t->urged ? t->priority : t->job.priority));
+}
+
+void tune_priority(struct tune *t, int64_t priority)
+{
+    t->urged = true; /* `job` may just be read by the store's thread */
+    t->priority = priority;
+    t->flow.weight = share_of(priority);
+}
+
 void tune_fini(struct tune *t)
 {
     assert(t->over);

@@ -78,6 +78,8 @@ struct tune {
     bool paused, failed;   /* what the verdict makes of it */
 
     struct rec_job job;
+    bool urged;       /* `priority` is newer than the row that was read */
+    int64_t priority;
     struct job_spec *spec;
     struct tune_blobs blobs;
     struct endpoint *ep;
@@ -136,6 +138,9 @@ void tune_start(struct tune *t, struct turnq *q);
  * on the wire. Ends in `over`. */
 void tune_halt(struct tune *t, bool hard);
 void tune_fini(struct tune *t); /* only when over */
+
+/* A new priority, durable in the row already: counts from now on. */
+void tune_priority(struct tune *t, int64_t priority);
 
 /* Where it stands, for people: requests answered and needed in the present round. */
 struct tune_progress {

@@ -89,8 +89,7 @@ void tune_loaded(struct tune *t)
         tune_stop(t, BBT_INVALID, &err, "provider");
         return;
     }
-    /* priority -100..100 becomes a share of 1..9 */
-    sched_flow_init(&t->flow, &t->ep->lane, (unsigned)(5 + t->spec->priority / 25));
+    tune_open_flow(t);
     if (t->model->m.probed && !t->model->stale) {
         tune_build(t);
         return;

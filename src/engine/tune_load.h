@@ -18,6 +18,9 @@ void tune_work(struct tune *t, enum tune_state to,
 void tune_keep(struct tune *t, enum tune_state to,
     void (*run)(struct port_call *c, struct port_db *db));
 
+/* Opens the job's queue at its endpoint, with the share that its priority gives it. */
+void tune_open_flow(struct tune *t);
+
 /* Questions of one step. */
 struct tune_ask {
     enum rec_phase phase;

@@ -37,7 +37,8 @@ struct sched_item {
 
 struct sched_flow {
     struct sched_lane *lane; /* NULL: not open */
-    unsigned weight;         /* >= 1; share of a lane relative to other flows */
+    unsigned weight;         /* >= 1; share of a lane relative to other flows; the
+                                caller may change it between calls */
     size_t inflight;
     size_t queued; /* ready and delayed */
     struct pheap ready;

@@ -357,6 +357,26 @@ enum bbt_rc store_job_state(
     return db_leave(s, rc, err);
 }
 
+enum bbt_rc store_job_priority(struct store *s, int64_t id, int64_t priority,
+    int64_t wall_us, struct bbt_err *err)
+{
+    const unsigned open = 1u << REC_QUEUED | 1u << REC_RUNNING | 1u << REC_PAUSED;
+    enum rec_state now = REC_STATE_NR;
+    struct query q;
+    enum bbt_rc rc = state_of(s, id, &now, err);
+
+    if (rc != BBT_OK)
+        return rc;
+    if (!(open & (1u << now)))
+        return bbt_fail(err, BBT_CONFLICT, "job %lld is %s: its priority means nothing",
+            (long long)id, rec_state_name(now));
+    db_start(&q, s, "UPDATE job SET priority = ?, updated_us = ? WHERE id = ?");
+    db_int(&q, priority);
+    db_int(&q, wall_us);
+    db_int(&q, id);
+    return db_done(&q, err);
+}
+
 enum bbt_rc store_usage_add(
     struct store *s, int64_t job, const struct rec_usage *add, struct bbt_err *err)
 {

@@ -57,6 +57,10 @@ struct store_move {
 BBT_NODISCARD enum bbt_rc store_job_state(
     struct store *s, const struct store_move *m, struct bbt_err *err);
 
+/* Sets the priority. BBT_NOTFOUND; BBT_CONFLICT where the job has ended. */
+BBT_NODISCARD enum bbt_rc store_job_priority(struct store *s, int64_t id,
+    int64_t priority, int64_t wall_us, struct bbt_err *err);
+
 /* Adds to the counters that no other call adds to (failures, repeated, active_us, ...).
  */
 BBT_NODISCARD enum bbt_rc store_usage_add(

@@ -6,7 +6,7 @@ the story below does not reach fails. Per point: the daemon dies at its first pa
 again, and finishes; and once more at a later pass drawn from the seed, on a database that the
 first version of the schema made. Then
 
-  - what was acknowledged before the death (submit, pause, resume, cancel, result) is still so;
+  - what was acknowledged before the death (submit, pause, priority, cancel, result) is still so;
   - the prompts, the ledger and the counters are those of the run that nobody disturbed;
   - the providers were asked again only what had a mark at the moment of death, those rows say
     so, and every distinct answer that they gave is in the ledger once;
@@ -53,6 +53,7 @@ class Story:
             self.rig.old_database()
         self.files = rig.data()
         self.ids, self.stands = {}, {}  # job -> what was acknowledged last
+        self.urged = {}  # job -> its acknowledged priority
         self.marked, self.before = {}, {}
         self.prompts, self.usage, self.results = {}, {}, {}
 
@@ -87,6 +88,10 @@ class Story:
             expect(job in states, f"job {job} was acknowledged and is gone")
             expect(not state or states[job] == state, f"job {job}: {state} was acknowledged, the "
                    f"database says {states[job]}")
+        priorities = self.rig.priorities()
+        for job, n in self.urged.items():
+            expect(priorities.get(job) == n, f"job {job}: priority {n} was acknowledged, the "
+                   f"database says {priorities.get(job)}")
         for f in self.fakes.values():
             self.until("the provider notices", f.idle)
         expect(self.rig.start(), f"does not start again: {self.rig.log()}")
@@ -142,6 +147,13 @@ class Story:
             self.stands[job] = to
         return status == 200
 
+    def urge(self, name, priority):
+        job = self.ids[name]
+        self.urged.pop(job, None)
+        status, got = self.ask("PATCH", f"/v1/jobs/{job}", {"priority": priority})
+        expect(status == 200 and got["priority"] == priority, f"priority: {status} {got}")
+        self.urged[job] = priority
+
     def pause_and_resume(self, name):
         if self.move(name, "pause", "paused"):
             expect(self.job(name)["state"] == "paused", "a paused job is paused")
@@ -161,6 +173,8 @@ class Story:
         self.submit("refused", "two", 4, seed=3)
         self.submit("main", "one", 24)
         self.submit("gone", "one", 4000, seed=5)
+        self.urge("refused", -7)
+        self.urge("main", 100)
         self.until("requests", lambda: self.job("main")["usage"]["requests"] >= 6)
         self.pause_and_resume("main")
         self.move("gone", "cancel", "cancelled")

@@ -209,5 +209,8 @@ class Rig:
     def states(self):
         return dict(self.query("SELECT id, state FROM job"))
 
+    def priorities(self):
+        return dict(self.query("SELECT id, priority FROM job"))
+
     def integrity(self, path=None):
         return self.query("PRAGMA integrity_check", path=path) in ([("ok",)], [])

@@ -65,7 +65,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(data)
 
-    do_GET = do_POST = do_PUT = answer
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = answer
 
     def log_message(self, *_):
         pass
@@ -412,6 +412,29 @@ def cancel_asks(ctx):
         equal(f.ctl("cancel", 2)[0], 5, "conflict")
         status, out, _ = f.ctl("cancel", "1,3", "--yes", "--json")
         equal([j["id"] for j in json.loads(out)["items"]], [1, 3], out)
+
+
+@case
+def set_priority(ctx):
+    """set SEL priority=N: a whole number within its range, sent to every job that is not over"""
+    with ctx.fake() as f:
+        f.jobs = [job(1, "running", "working"), job(2, "queued", "slots"), job(3, "completed")]
+        for n in (1, 2):
+            f.answers["PATCH", f"/v1/jobs/{n}"] = 200, job(n, "queued", changed=n == 1)
+        f.answers["PATCH", "/v1/jobs/3"] = problem(409, "job 3 is completed")
+        for words, said in ((["1"], "SEL priority=N"), (["1", "priority=5x"], "whole number"),
+                            (["1", "priority="], "whole number"), (["1", "name=x"], "priority"),
+                            (["1", "priority=101"], "-100"), (["1", "high"], "KEY=VALUE")):
+            status, out, err = f.ctl("set", *words)
+            equal((status, out), (2, ""), f"set {words}: {err}")
+            true(said in err, err)
+        true(not any(s[0] == "PATCH" for s in f.seen), "nothing was sent")
+        status, out, err = f.ctl("set", "1..3", "priority=-5")
+        equal(status, 0, out + err)
+        true("job 1 job-1: at priority -5" in out and "already at priority -5" in out, out)
+        equal([(s[1], json.loads(s[4])) for s in f.seen if s[0] == "PATCH"],
+              [(f"/v1/jobs/{n}", {"priority": -5}) for n in (1, 2)], "what was sent")
+        equal(f.ctl("set", 3, "priority=1")[0], 5, "conflict")
 
 
 @case

@@ -195,6 +195,9 @@ def pause_resume(ctx):
     status, out, _ = ctx.s.ctl("pause", job)
     true(status == 0 and "already" in out, out)
     true("lunch" in ctx.s.ctl()[1], "the screen tells why")
+    ctx.s.ctl("set", job, "priority=42")
+    equal(ctx.s.job(job)["priority"], 42, "priority")
+    true("priority 42, was 0" in ctx.s.ctl("logs", job)[1], "the log tells it")
     ctx.s.ctl("resume", job)
     p = subprocess.Popen([ctx.s.program("bbtctl"), "--socket", str(ctx.s.socket), "wait",
                           str(job)], env=ctx.s.env, stderr=subprocess.PIPE, text=True)
@@ -206,6 +209,7 @@ def pause_resume(ctx):
     _, err = p.communicate(timeout=60)
     equal(p.returncode, 21, err)
     equal(ctx.s.ctl("resume", job, check=False)[0], 5, "resume of a cancelled job")
+    equal(ctx.s.ctl("set", job, "priority=1", check=False)[0], 5, "priority of a cancelled job")
 
 
 @case

@@ -1,4 +1,5 @@
 #include "place.h"
+#include "store/st_job.h"
 
 static const struct scene_job small = {.generations = 2};
 
@@ -68,6 +69,48 @@ static void test_several_share(void **state)
         assert_job(p, i, REC_COMPLETED, "budget");
     place_close(p);
     free(p);
+}
+
+/* Requests that the other one has when the first of two equal jobs is complete. */
+static double left_behind(int64_t priority, unsigned when)
+{
+    const struct scene_job j = {.generations = 8, .popsize = 12, .shots = 4};
+    struct place *p = calloc(1, sizeof *p);
+    struct bbt_err err;
+    struct rec_job one, two;
+    int64_t a, b;
+
+    place_open(p, (struct world_opts){.concurrency = 10});
+    a = scene_submit(&p->w, &j);
+    b = scene_submit(&p->w, &j);
+    world_start(&p->w);
+    for (unsigned i = 0; i < when; i++)
+        (void)world_step(&p->w);
+    assert_int_equal(store_job_priority(p->w.store, a, priority, 1, &err), BBT_OK);
+    engine_priority(p->w.engine, a, priority);
+    assert_int_equal(store_job_priority(p->w.store, b, -priority, 1, &err), BBT_OK);
+    engine_priority(p->w.engine, b, -priority);
+    engine_priority(p->w.engine, 99, 5); /* nobody's: fine */
+    do {
+        assert_true(world_step(&p->w));
+        scene_job_row(&p->w, a, &one);
+        scene_job_row(&p->w, b, &two);
+    } while (one.state == REC_RUNNING || one.state == REC_QUEUED);
+    place_rest(p);
+    place_close(p);
+    free(p);
+    return (double)two.usage.requests / (double)one.usage.requests;
+}
+
+/* A new priority is at once a running job's share, at whatever moment it comes. */
+static void test_priority(void **state)
+{
+    double same = left_behind(0, 200);
+
+    (void)state;
+    assert_true(same > 0.85);
+    for (unsigned when = 0; when < 210; when += 15)
+        assert_true(left_behind(100, when) < 0.75 * same);
 }
 
 /* A paused job is let go and its room given to the next; resumed, it ends as if nothing was. */
@@ -334,6 +377,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_max_running),
         cmocka_unit_test(test_several_share),
+        cmocka_unit_test(test_priority),
         cmocka_unit_test(test_pause_makes_room),
         cmocka_unit_test(test_nervous_user),
         cmocka_unit_test(test_cancel),

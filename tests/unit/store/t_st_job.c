@@ -140,6 +140,29 @@ static void test_next(void **state)
     fails(store_job_next(r->s, 1u << REC_PAUSED, NULL, 0, &got, &r->err), BBT_NOTFOUND);
 }
 
+/* A priority orders the queue from its commit on; what has ended has none. */
+static void test_priority(void **state)
+{
+    struct room *r = *state;
+    int64_t a = add_with(r, 5), b = add_with(r, 0), done = add_with(r, 1);
+    struct rec_job got;
+
+    move(r, done, REC_COMPLETED);
+    ok(store_job_priority(r->s, b, 6, 77, &r->err));
+    ok(store_job_next(r->s, 1u << REC_QUEUED, NULL, 0, &got, &r->err));
+    assert_int_equal(got.id, b);
+    assert_int_equal(got.priority, 6);
+    assert_int_equal(got.updated_us, 77);
+    move(r, b, REC_PAUSED);
+    ok(store_job_priority(r->s, b, -100, 78, &r->err));
+    move(r, b, REC_QUEUED);
+    ok(store_job_next(r->s, 1u << REC_QUEUED, NULL, 0, &got, &r->err));
+    assert_int_equal(got.id, a);
+    fails(store_job_priority(r->s, done, 2, 79, &r->err), BBT_CONFLICT);
+    assert_int_equal(job_of(r, done).priority, 1);
+    fails(store_job_priority(r->s, 99, 2, 79, &r->err), BBT_NOTFOUND);
+}
+
 static void test_state(void **state)
 {
     struct room *r = *state;
@@ -286,6 +309,7 @@ int main(void)
         T(test_idempotency),
         T(test_list),
         T(test_next),
+        T(test_priority),
         T(test_state),
         T(test_usage),
         T(test_setup),

@@ -63,6 +63,11 @@ static enum bbt_rc op_job_state(struct scene *c)
     return store_job_state(c->r->s, &m, err_of(c));
 }
 
+static enum bbt_rc op_priority(struct scene *c)
+{
+    return store_job_priority(c->r->s, c->job, 3, 9, err_of(c));
+}
+
 static enum bbt_rc op_usage(struct scene *c)
 {
     return store_usage_add(
@@ -214,8 +219,8 @@ static enum bbt_rc op_group(struct scene *c)
 }
 
 static op_fn *const ops[] = {op_job_add, op_job_get, op_job_list, op_job_next,
-    op_job_state, op_usage, op_setup, op_result, op_ledger, op_mark, op_turn, op_resume,
-    op_best, op_curve, op_event, op_blob, op_check, op_group};
+    op_job_state, op_priority, op_usage, op_setup, op_result, op_ledger, op_mark, op_turn,
+    op_resume, op_best, op_curve, op_event, op_blob, op_check, op_group};
 #define OPS (sizeof ops / sizeof ops[0])
 
 static void scene_open(struct scene *c, struct room *r)

@@ -1,6 +1,9 @@
 #include "checks_model.h"
 
 #include "base/alloc.h"
+#include "prov/verdict.h"
+#include "simdisk.h"
+#include "sql.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -14,6 +17,8 @@ struct checks *checks_new(struct world *w, unsigned concurrency)
     assert(c);
     c->w = w;
     c->concurrency = concurrency;
+    c->whole = sql_number(w->store, "SELECT count(*) FROM event WHERE ?1 = ?1", 0) == 0 &&
+        sql_number(w->store, "SELECT count(*) FROM job WHERE ?1 = ?1", 0) == 0;
     w->checks = c;
     return c;
 }
@@ -21,6 +26,8 @@ struct checks *checks_new(struct world *w, unsigned concurrency)
 void checks_free(struct checks *c)
 {
     c->w->checks = NULL;
+    checks_forget(c);
+    bbt_free(c->event);
     bbt_free(c->note);
     bbt_free(c->maybe);
     bbt_free(c);
@@ -52,24 +59,33 @@ struct pair *checks_pair_of(struct checks *c, const struct rec_mark *m)
     return &c->pair[at];
 }
 
-struct job *checks_job_of(struct checks *c, int64_t id)
+struct job *checks_job_find(struct checks *c, int64_t id)
 {
     for (size_t i = 0; i < c->jobs; i++)
         if (c->job[i].id == id)
             return &c->job[i];
-    assert(c->jobs < JOBS_MAX);
-    c->job[c->jobs] = (struct job){.id = id};
-    return &c->job[c->jobs++];
+    return NULL;
 }
 
-void checks_submit(struct checks *c, int64_t job)
+struct job *checks_job_of(struct checks *c, int64_t id)
 {
-    (void)checks_job_of(c, job); /* queued, unless a crash brought it back before we were told */
+    struct job *j = checks_job_find(c, id);
+
+    if (j)
+        return j;
+    assert(c->jobs < JOBS_MAX);
+    c->job[c->jobs] = (struct job){.id = id, .batches = c->batches};
+    return &c->job[c->jobs++];
 }
 
 void checks_batches(struct checks *c, int64_t job, unsigned batches)
 {
     checks_job_of(c, job)->batches = batches;
+}
+
+void checks_batches_of_all(struct checks *c, unsigned batches)
+{
+    c->batches = batches;
 }
 
 /* ---- writes: noted in a commit, believed when it is through ---- */
@@ -83,6 +99,36 @@ static struct note *add_note(struct checks *c)
     }
     c->note[c->notes] = (struct note){0};
     return &c->note[c->notes++];
+}
+
+size_t checks_noted(const struct checks *c)
+{
+    return c->notes;
+}
+
+void checks_undo(struct checks *c, size_t noted)
+{
+    c->notes = noted;
+}
+
+void checks_submit(struct checks *c, int64_t job, const char *name, const char *key)
+{
+    struct note *n = add_note(c);
+
+    n->kind = NOTE_JOB;
+    n->key.job = job;
+    (void)snprintf(n->name, sizeof n->name, "%s", name);
+    (void)snprintf(n->job_key, sizeof n->job_key, "%s", key ? key : "");
+}
+
+void checks_event(struct checks *c, int64_t id, const struct rec_event *e)
+{
+    struct note *n = add_note(c);
+
+    n->kind = NOTE_EVENT;
+    n->event = id;
+    n->key.job = e->job;
+    (void)snprintf(n->reason, sizeof n->reason, "%s", e->kind);
 }
 
 void checks_mark(struct checks *c, const struct rec_mark *m, bool put)
@@ -162,6 +208,37 @@ static void believe_state(struct checks *c, const struct note *n)
             rec_state_name(j->state), rec_state_name(n->to));
     j->state = n->to;
     (void)snprintf(j->reason, sizeof j->reason, "%s", n->reason);
+    checks_now(c, j);
+}
+
+static void believe_job(struct checks *c, const struct note *n)
+{
+    struct job *j = checks_job_of(c, n->key.job);
+
+    for (size_t i = 0; i < c->jobs; i++)
+        if (n->job_key[0] && &c->job[i] != j && strcmp(c->job[i].key, n->job_key) == 0)
+            world_fail(c->w, "key: jobs %lld and %lld were submitted with one key",
+                (long long)c->job[i].id, (long long)j->id);
+    (void)snprintf(j->name, sizeof j->name, "%s", n->name);
+    (void)snprintf(j->key, sizeof j->key, "%s", n->job_key);
+    checks_now(c, j);
+}
+
+static void believe_event(struct checks *c, const struct note *n)
+{
+    struct seen *e;
+
+    if (c->events == c->events_room) {
+        c->events_room = c->events_room ? 2 * c->events_room : 64;
+        c->event = bbt_realloc(c->event, c->events_room * sizeof *c->event);
+        assert(c->event);
+    }
+    e = &c->event[c->events++];
+    *e = (struct seen){.id = n->event, .job = n->key.job};
+    (void)snprintf(e->kind, sizeof e->kind, "%s", n->reason);
+    if (c->events > 1 && e->id <= e[-1].id)
+        world_fail(c->w, "events: event %lld comes after %lld", (long long)e->id,
+            (long long)e[-1].id);
 }
 
 void checks_believe(struct checks *c, const struct note *n)
@@ -183,6 +260,7 @@ void checks_believe(struct checks *c, const struct note *n)
             world_fail(c->w, "answered: an answer enters the ledger twice");
         p->answer = true;
         p->mark = false;
+        j->answered++;
         if (n->key.phase == REC_TRAIN && n->key.gen < GENS_MAX)
             j->answers[n->key.gen]++;
         return;
@@ -191,6 +269,12 @@ void checks_believe(struct checks *c, const struct note *n)
         return;
     case NOTE_STATE:
         believe_state(c, n);
+        return;
+    case NOTE_JOB:
+        believe_job(c, n);
+        return;
+    case NOTE_EVENT:
+        believe_event(c, n);
         return;
     }
 }
@@ -204,13 +288,16 @@ void checks_drop_maybe(struct checks *c)
 }
 
 /* A commit that failed was undone; but its bytes may be in the file, and only the next good
- * commit is sure to write over them. Until then a crash may find it there, whole. */
+ * commit that writes is sure to write over them. Until then a crash may find it there, whole. */
 void checks_commit(struct checks *c, bool good)
 {
+    uint64_t writes = simdisk_count()->writes;
+
     for (size_t i = 0; good && i < c->notes; i++)
         checks_believe(c, &c->note[i]);
     if (good) {
-        checks_drop_maybe(c);
+        if (writes != c->writes || !c->w->disk)
+            checks_drop_maybe(c);
     } else if (c->notes) {
         c->maybe = bbt_realloc(c->maybe, (c->maybes + c->notes) * sizeof *c->maybe);
         assert(c->maybe);
@@ -220,6 +307,7 @@ void checks_commit(struct checks *c, bool good)
         c->group++;
     }
     c->notes = 0;
+    c->writes = writes;
 }
 
 /* ---- the wire ---- */
@@ -248,7 +336,7 @@ static void check_question(struct checks *c, const char *id)
     struct pair *p;
     struct job *j;
 
-    if (!parse_id(id, &m))
+    if (!parse_id(id, &m) || m.phase == REC_PREDICT) /* of no job's search: in no ledger */
         return;
     p = checks_pair_of(c, &m);
     j = checks_job_of(c, m.job);
@@ -289,12 +377,18 @@ void checks_reply(struct checks *c, const char *id, bool good, long wait_s)
 
     if (wait_s > 0 && until > c->hold_until)
         c->hold_until = until;
-    if (!good || !parse_id(id, &m))
+    if (!good || !parse_id(id, &m) || m.phase == REC_PREDICT)
         return;
     p = checks_pair_of(c, &m);
     p->came++;
     if (fakelm_count(&c->w->lm, id)->served > p->sent)
         world_fail(c->w, "paid-twice: the server answered %s more often than it was sent", id);
+}
+
+void checks_release(struct checks *c)
+{
+    if (c->hold_until > c->w->now_us + VERDICT_HINT_MAX_US)
+        c->hold_until = 0;
 }
 
 /* ---- steps ---- */
@@ -334,6 +428,7 @@ void checks_crash(struct checks *c)
 {
     c->notes = 0;
     c->hold_until = 0;
+    checks_forget(c);
     checks_settle_maybe(c);
     allow_marked(c);
     checks_store(c);

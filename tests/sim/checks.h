@@ -12,6 +12,12 @@
  *   generation    closed generations stay closed, they follow each other without a gap
  *   acknowledged  what was told to be durable is so, also after a restart
  *   counters      usage counters are the sums of the ledger's rows
+ *   visible       no answer of the control API shows what is not durable at that moment, or
+ *                 was no longer so when it was asked for
+ *   events        listeners and pages get every event that is durable, once, in order
+ *   key           two submits with one Idempotency-Key are one job
+ *   reply         every request is answered, and refused only for what explains it
+ *   audit         POST /v1/server:check finds nothing
  *   result        the final prompt is the one of the run without faults
  *   time          the clock grows, and nothing turns without end
  *   ends          every job ends, or pauses for a reason that a fault explains */
@@ -21,26 +27,48 @@
 #include "base/record.h"
 #include "world.h"
 
+struct ask;
 struct checks;
 
 /* Watches a world from now on. `concurrency` as configured. */
 struct checks *checks_new(struct world *w, unsigned concurrency);
 void checks_free(struct checks *c);
 
-/* A job is in the store. `batches`: requests of one candidate on the training set. */
-void checks_submit(struct checks *c, int64_t job);
+/* Requests of one candidate on the training set, of a job; of all new ones. */
 void checks_batches(struct checks *c, int64_t job, unsigned batches);
+void checks_batches_of_all(struct checks *c, unsigned batches);
 
-/* Writes of the current commit, and its end. */
+/* Writes of the current commit, and its end. `key` may be NULL. */
+void checks_submit(struct checks *c, int64_t job, const char *name, const char *key);
+void checks_event(struct checks *c, int64_t id, const struct rec_event *e);
 void checks_mark(struct checks *c, const struct rec_mark *m, bool put);
 void checks_answer(struct checks *c, const struct rec_mark *key);
 void checks_turn(struct checks *c, const struct rec_turn *t);
 void checks_state(struct checks *c, int64_t job, enum rec_state to, const char *reason);
 void checks_commit(struct checks *c, bool good);
+/* How many writes so far; those after `noted` did not happen: their call failed. */
+size_t checks_noted(const struct checks *c);
+void checks_undo(struct checks *c, size_t noted);
 
 /* The wire. */
 void checks_sent(struct checks *c, const struct port_http *x, size_t in_flight);
 void checks_reply(struct checks *c, const char *id, bool good, long wait_s);
+
+/* Somebody wants to try again: waits of hours are over. */
+void checks_release(struct checks *c);
+
+/* The control API (checks_api.c): a request has reached the daemon; an answer leaves it, or
+ * nobody waits for it any more; a frame of an event stream leaves it. From checks_calm() on
+ * nothing explains a refusal. */
+void checks_asked(struct checks *c, const struct ask *a);
+void checks_told(struct checks *c, const struct ask *a, unsigned status, const void *body,
+    size_t len);
+void checks_unasked(struct checks *c, const struct ask *a);
+void checks_frame(struct checks *c, const void *bytes, size_t len);
+void checks_calm(struct checks *c);
+
+/* The first durable event after `after` of a job (0 = of all); 0 = none. */
+int64_t checks_event_after(const struct checks *c, int64_t job, int64_t after);
 
 /* After every step; after a stop; after a crash (the store is open again); at the end. A hard
  * stop drops what an ill disk does not take: then the marks allow as much as after a crash. */

@@ -24,36 +24,71 @@ struct job {
     bool opened;      /* generation 0 was opened */
     unsigned batches; /* 0 = not told */
     unsigned answers[GENS_MAX]; /* of phase train */
+    uint64_t answered;          /* of all phases */
+    char name[REC_NAME_MAX], key[64];
+};
+
+/* One event that is durable. */
+struct seen {
+    int64_t id, job;
+    char kind[REC_REASON_MAX];
+};
+
+/* A request under way: what was true of each job since it came. */
+struct view {
+    const struct ask *a;
+    struct view *next;
+    bool calm;
+    size_t jobs;
+    int64_t last_event;
+    struct {
+        unsigned states; /* bits */
+        uint64_t gens, answered;
+    } was[JOBS_MAX];
 };
 
 struct note {
-    enum { NOTE_MARK, NOTE_UNMARK, NOTE_ANSWER, NOTE_TURN, NOTE_STATE } kind;
+    enum { NOTE_MARK, NOTE_UNMARK, NOTE_ANSWER, NOTE_TURN, NOTE_STATE, NOTE_JOB, NOTE_EVENT } kind;
     unsigned group; /* which failed commit */
     struct rec_mark key;
     uint64_t gen;
     unsigned popsize;
     bool closes;
     enum rec_state to;
-    char reason[REC_REASON_MAX];
+    char reason[REC_REASON_MAX]; /* of an event: its kind */
+    int64_t event;
+    char name[REC_NAME_MAX], job_key[64];
 };
 
 struct checks {
     struct world *w;
-    unsigned concurrency, allowed;
+    unsigned concurrency, allowed, batches;
+    bool whole; /* it watches since the store was empty */
+    bool calm;
     struct pair pair[PAIRS];
     struct job job[JOBS_MAX];
     size_t jobs;
+    struct seen *event;
+    size_t events, events_room;
+    struct view *views;
     struct note *note;
     size_t notes, room;
     struct note *maybe; /* of commits that failed: a crash may bring one of them back */
     size_t maybes;
     unsigned group;
+    uint64_t writes; /* of the disk, at the last commit */
     uint64_t hold_until, last_us, same, seen_steps;
 };
 
 /* The model's row of a question, of a job; made where it is not there. */
 struct pair *checks_pair_of(struct checks *c, const struct rec_mark *m);
 struct job *checks_job_of(struct checks *c, int64_t id);
+struct job *checks_job_find(struct checks *c, int64_t id); /* NULL where it is not there */
+
+/* A job has a state from now on, for requests that are under way. */
+void checks_now(struct checks *c, const struct job *j);
+/* What was asked of a daemon that is no more. */
+void checks_forget(struct checks *c);
 
 /* A write is durable. */
 void checks_believe(struct checks *c, const struct note *n);

@@ -3,35 +3,73 @@
 #include "sql.h"
 #include "store/st_job.h"
 
+#include <stdio.h>
 #include <string.h>
+
+/* A later write of the same commit says more about this job's state. */
+static bool is_overtaken(const struct checks *c, const struct note *n)
+{
+    for (const struct note *m = n + 1; m < c->maybe + c->maybes && m->group == n->group; m++)
+        if (m->kind == NOTE_STATE && m->key.job == n->key.job)
+            return true;
+    return false;
+}
+
+static int state_shown(struct checks *c, const struct note *n)
+{
+    const struct job *j = checks_job_find(c, n->key.job);
+    struct bbt_err err = {0};
+    struct rec_job row;
+
+    if ((j && j->state == n->to) || is_overtaken(c, n) ||
+        store_job_get(c->w->store, n->key.job, &row, NULL, &err) != BBT_OK)
+        return 0;
+    return row.state == n->to ? 1 : -1;
+}
+
+static bool has_job(struct checks *c, const struct note *n)
+{
+    struct bbt_err err = {0};
+    struct rec_job row;
+
+    return store_job_get(c->w->store, n->key.job, &row, NULL, &err) == BBT_OK &&
+        strcmp(row.name, n->name) == 0;
+}
+
+static bool has_event(struct checks *c, const struct note *n)
+{
+    char sql[160];
+
+    (void)snprintf(sql, sizeof sql,
+        "SELECT count(*) FROM event WHERE id = ? AND job = %lld AND kind = '%s'",
+        (long long)n->key.job, n->reason);
+    return sql_number(c->w->store, sql, n->event) > 0;
+}
 
 /* 1: the store shows the write, -1: it shows that it is not there, 0: no telling. */
 static int shown(struct checks *c, const struct note *n)
 {
-    const struct pair *p = checks_pair_of(c, &n->key);
-    const struct job *j = checks_job_of(c, n->key.job);
-    struct bbt_err err = {0};
-    struct rec_job row;
-
     switch (n->kind) {
     case NOTE_MARK:
     case NOTE_UNMARK:
-        return p->mark == (n->kind == NOTE_MARK)        ? 0
+        return checks_pair_of(c, &n->key)->mark == (n->kind == NOTE_MARK) ? 0
             : sql_key(c->w->store, "mark", &n->key) == (n->kind == NOTE_MARK) ? 1
-                                                        : -1;
+                                                                              : -1;
     case NOTE_ANSWER:
         return sql_key(c->w->store, "answer", &n->key) ? 1 : -1;
     case NOTE_TURN:
         return sql_number(c->w->store,
                    n->closes ? "SELECT count(*) FROM gen WHERE job = ? AND loss IS NOT NULL"
                              : "SELECT count(*) FROM gen WHERE job = ?",
-                   j->id) > (int64_t)n->gen
+                   n->key.job) > (int64_t)n->gen
             ? 1
             : -1;
     case NOTE_STATE:
-        if (j->state == n->to || store_job_get(c->w->store, j->id, &row, NULL, &err) != BBT_OK)
-            return 0;
-        return row.state == n->to ? 1 : -1;
+        return state_shown(c, n);
+    case NOTE_JOB:
+        return has_job(c, n) ? 1 : -1;
+    case NOTE_EVENT:
+        return has_event(c, n) ? 1 : -1;
     }
     return 0;
 }
@@ -126,8 +164,26 @@ static void check_job(struct checks *c, const struct job *j)
     check_counters(c, j);
 }
 
+/* Nothing is there that was not submitted, no event too many or too few. */
+static void check_counts(struct checks *c)
+{
+    int64_t jobs = sql_number(c->w->store, "SELECT count(*) FROM job WHERE id > ?", 0),
+            events = sql_number(c->w->store, "SELECT count(*) FROM event WHERE id > ?", 0),
+            last = sql_number(c->w->store, "SELECT max(id) FROM event WHERE id > ?", 0);
+
+    if (jobs >= 0 && (size_t)jobs != c->jobs)
+        world_fail(c->w, "acknowledged: %lld jobs are there, %zu were submitted",
+            (long long)jobs, c->jobs);
+    if (events >= 0 && last >= 0 &&
+        ((size_t)events != c->events || (events && last != c->event[c->events - 1].id)))
+        world_fail(c->w, "events: %lld are there, the last is %lld; told were %zu",
+            (long long)events, (long long)last, c->events);
+}
+
 void checks_store(struct checks *c)
 {
+    if (c->whole)
+        check_counts(c);
     for (size_t i = 0; i < c->jobs; i++)
         check_job(c, &c->job[i]);
 }

@@ -1,5 +1,7 @@
 /* fakedb.c -- the store's thread of the world, and the engine's ports to the store: the real
- * store behind them, its calls told to the checkers, the planted faults of a store. */
+ * store behind them, its calls told to the checkers, the planted faults of a store. What more
+ * than the engine writes, sees watch.c. */
+#include "api.h"
 #include "base/alloc.h"
 #include "checks.h"
 #include "store/st_blob.h"
@@ -48,6 +50,50 @@ static enum bbt_rc commit(struct world *w, struct bbt_err *err)
     return store_commit(w->store, err);
 }
 
+bool world_is_story(const struct world *w, const struct port_call *c)
+{
+    for (const struct api *a = w->daemon ? w->daemon->stories : NULL; a; a = a->next)
+        if (&a->call == c)
+            return true;
+    return false;
+}
+
+/* As daemon/ports.c runs it on the lane: a call that fails leaves no trace. */
+static void run_call(struct world *w, struct port_call *c)
+{
+    size_t noted = w->checks ? checks_noted(w->checks) : 0;
+
+    w->story = world_is_story(w, c);
+    c->rc = store_enter(w->store, &c->err);
+    if (c->rc == BBT_OK) {
+        c->run(c, (struct port_db *)w->store);
+        if (w->story && w->mutant == MUTANT_SICK && world_draw(w, 10) == 0)
+            c->rc = bbt_fail(&c->err, BBT_IO, "no reason at all");
+        c->rc = store_leave(w->store, c->rc, &c->err);
+    }
+    w->story = false;
+    if (c->rc != BBT_OK && c->rc != BBT_NOTFOUND && w->checks)
+        checks_undo(w->checks, noted);
+}
+
+/* The calls of handlers come home before the commit that they need. */
+static void tell_early(struct world *w, struct port_call **at)
+{
+    while (*at) {
+        struct port_call *c = *at;
+
+        if (!world_is_story(w, c) || world_draw(w, 4)) {
+            at = (struct port_call **)(void *)&c->impl[0];
+            continue;
+        }
+        *at = c->impl[0];
+        w->db_pending--;
+        c->done = true;
+        op_wake(c->wake);
+        world_turn(w);
+    }
+}
+
 void world_db_batch(struct world *w)
 {
     struct port_call *batch = take_batch(w);
@@ -56,7 +102,9 @@ void world_db_batch(struct world *w)
 
     if (rc == BBT_OK) {
         for (struct port_call *c = batch; c; c = c->impl[0])
-            c->run(c, (struct port_db *)w->store);
+            run_call(w, c);
+        if (w->mutant == MUTANT_TOO_EARLY)
+            tell_early(w, &batch);
         rc = commit(w, &err);
     }
     for (struct port_call *c = batch; rc != BBT_OK && c; c = c->impl[0]) {
@@ -75,10 +123,10 @@ void world_db_home(struct world *w, void *ptr)
 {
     struct port_call *c = ptr;
 
-    (void)w;
     while (c) {
         struct port_call *next = c->impl[0];
 
+        w->db_pending--;
         c->done = true;
         op_wake(c->wake);
         c = next;
@@ -121,16 +169,12 @@ enum bbt_rc port_db_state(struct port_db *db, int64_t id, unsigned from, enum re
 {
     struct store_move m = {id, mutant(MUTANT_OVERRULE) ? 63u : from, to, reason, detail,
         port_wall_us()};
-    enum bbt_rc rc;
 
     if (mutant(MUTANT_WRONG_STOP) && to == REC_RUNNING && world_draw(world_now(), 4) == 0) {
         m.to = REC_PAUSED;
         m.reason = "auth";
     }
-    rc = store_job_state(st(db), &m, err);
-    if (rc == BBT_OK && watch())
-        checks_state(watch(), id, m.to, m.reason);
-    return rc;
+    return store_job_state(st(db), &m, err);
 }
 
 enum bbt_rc port_db_blob(struct port_db *db, const char *sha256, void **ret,
@@ -202,6 +246,8 @@ enum bbt_rc port_db_answer_put(
 
         rc = store_usage_add(st(db), row->job, &more, err);
     }
+    if (rc == BBT_OK && mutant(MUTANT_KEEP_MARK) && world_draw(world_now(), 10) == 0)
+        rc = store_mark_put(st(db), &key, err);
     if (rc == BBT_OK && watch())
         checks_answer(watch(), &key);
     return rc;
@@ -262,14 +308,10 @@ enum bbt_rc port_db_result(struct port_db *db, const struct rec_result *r,
 {
     struct store_move m = {r->job, 1u << REC_RUNNING, REC_COMPLETED, reason, detail,
         port_wall_us()};
-    enum bbt_rc rc;
 
     if (mutant(MUTANT_LOSE_RESULT) && r->prompt)
         r->prompt[0] += 0.001f;
-    rc = store_result_put(st(db), r, &m, err);
-    if (rc == BBT_OK && watch())
-        checks_state(watch(), r->job, REC_COMPLETED, reason);
-    return rc;
+    return store_result_put(st(db), r, &m, err);
 }
 
 enum bbt_rc port_db_result_get(

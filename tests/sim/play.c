@@ -4,32 +4,20 @@
 #include "checks.h"
 #include "engine/tune_gen.h"
 #include "simdisk.h"
+#include "user.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define JOBS 4
 #define STORM_STEPS 6000  /* then the weather is good */
 #define CALM_STEPS 200000 /* in which all must end */
-
-struct played {
-    int64_t id; /* 0 = not in the store yet */
-    unsigned spec;
-    int priority;
-    char name[32];
-    bool cancelled;
-};
 
 struct play {
     struct world w;
     const struct play_references *refs;
     unsigned model;
-    struct played job[JOBS];
-    size_t jobs;
-    bool calm;
-    unsigned cancels;
+    struct user user;
     double crash; /* chance per step */
     unsigned nerves; /* a user's action about every so many milliseconds */
     bool disk_trouble;
@@ -111,6 +99,8 @@ static void draw_weather(struct play *p)
     f->commit = some(w, .1);
     f->still = some(w, .01);
     f->burst = some(w, .001);
+    f->lost = some(w, .3);
+    f->slow = some(w, .2);
     if (world_chance(w, .2)) {
         f->full_from = w->now_us + world_draw(w, 20000000);
         f->full_until = f->full_from + world_draw(w, 20000000);
@@ -147,7 +137,7 @@ static void disk_weather(struct play *p)
 
 static void good_weather(struct play *p)
 {
-    p->calm = true;
+    p->user.calm = true;
     p->crash = 0;
     p->disk_trouble = false;
     p->w.faults = (struct world_faults){0};
@@ -155,49 +145,15 @@ static void good_weather(struct play *p)
     simdisk_room(-1);
     if (simdisk_is_dead())
         world_crash(&p->w);
-}
-
-/* ---- the user ---- */
-
-static void submit(struct play *p, struct played *j)
-{
-    struct scene_job spec;
-
-    spec_of(j->spec, &spec);
-    spec.name = j->name;
-    spec.priority = j->priority;
-    j->id = scene_submit(&p->w, &spec);
-    if (j->id)
-        checks_batches(p->w.checks, j->id, 2);
-}
-
-/* Refused by an ill disk it may still have happened, which a crash then shows. */
-static void cancel(struct play *p, struct played *j)
-{
-    j->cancelled = true;
-    p->cancels++; /* one: a patient user would cancel whatever hangs */
-    (void)scene_move(&p->w, j->id, REC_CANCELLED);
-}
-
-static void act(struct play *p, struct played *j)
-{
-    uint64_t what = world_draw(&p->w, 20);
-
-    if (!j->id)
-        submit(p, j);
-    else if (what < 7 && !p->calm)
-        (void)scene_move(&p->w, j->id, REC_PAUSED);
-    else if (what < 8 && !p->calm && !p->cancels && world_draw(&p->w, 6) == 0)
-        cancel(p, j);
-    else
-        (void)scene_move(&p->w, j->id, REC_QUEUED);
+    if (p->w.checks)
+        checks_calm(p->w.checks);
 }
 
 static void user(struct world *w, void *what)
 {
     struct play *p = what;
 
-    act(p, &p->job[world_draw(w, p->jobs)]);
+    user_act(&p->user);
     if (p->disk_trouble)
         disk_weather(p);
     world_plan(w, 1000 * (1 + world_draw(w, p->nerves)), p);
@@ -221,10 +177,13 @@ static bool trouble_seen(const struct world *w, const char *reason)
 
 static void check_pauses(struct play *p)
 {
+    const struct user *u = &p->user;
     struct rec_job row;
 
-    for (size_t i = 0; i < p->jobs; i++) {
-        if (!p->job[i].id || !scene_job_try(&p->w, p->job[i].id, &row))
+    for (size_t n = 0; n < u->jobs * USER_IDS; n++) {
+        const struct user_job *j = &u->job[n / USER_IDS];
+
+        if (n % USER_IDS >= j->ids || !scene_job_try(&p->w, j->id[n % USER_IDS], &row))
             continue;
         if (row.state == REC_FAILED ||
             (row.state == REC_PAUSED && !trouble_seen(&p->w, row.reason)))
@@ -235,12 +194,17 @@ static void check_pauses(struct play *p)
 
 static bool all_over(struct play *p)
 {
-    for (size_t i = 0; i < p->jobs; i++) {
-        struct rec_job row;
+    const struct user *u = &p->user;
+    struct rec_job row;
 
-        if (!p->job[i].id)
+    for (size_t n = 0; n < u->jobs * USER_IDS; n++) {
+        const struct user_job *j = &u->job[n / USER_IDS];
+
+        if (!j->ids)
             return false;
-        scene_job_row(&p->w, p->job[i].id, &row);
+        if (n % USER_IDS >= j->ids)
+            continue;
+        scene_job_row(&p->w, j->id[n % USER_IDS], &row);
         if (row.state != REC_COMPLETED && row.state != REC_CANCELLED)
             return false;
     }
@@ -259,40 +223,54 @@ static double figure(const char *sheet, const char *name)
 }
 
 /* Prompt to the bit, figures, counters: as in the undisturbed run. */
-static void check_result(struct play *p, const struct played *j)
+static void check_result(struct play *p, const struct user_job *j, int64_t id)
 {
-    const struct play_reference *want = &p->refs->of[p->model][j->spec];
+    const struct play_reference *want = &p->refs->of[p->model][j->number];
     const struct rec_usage *u = &want->usage;
     struct rec_result got = {0};
     struct rec_job row;
 
-    scene_job_row(&p->w, j->id, &row);
+    scene_job_row(&p->w, id, &row);
     if (row.state == REC_CANCELLED) {
         if (!j->cancelled)
-            world_fail(&p->w, "acknowledged: job %lld was never cancelled", (long long)j->id);
+            world_fail(&p->w, "acknowledged: job %lld was never cancelled", (long long)id);
         return;
     }
-    if (!scene_result(&p->w, j->id, &got) || !got.prompt ||
+    if (!scene_result(&p->w, id, &got) || !got.prompt ||
         got.rows != want->result.rows || got.hidden != want->result.hidden ||
         memcmp(got.prompt, want->result.prompt,
             got.rows * got.hidden * sizeof *got.prompt) != 0 ||
         figure(got.json, "tuned_test") != figure(want->result.json, "tuned_test") ||
         figure(got.json, "manual_test") != figure(want->result.json, "manual_test") ||
         figure(got.json, "calibrated_test") != figure(want->result.json, "calibrated_test"))
-        world_fail(&p->w, "result: job %lld ends otherwise than undisturbed", (long long)j->id);
+        world_fail(&p->w, "result: job %lld ends otherwise than undisturbed", (long long)id);
     if (row.usage.requests != u->requests || row.usage.tokens_in != u->tokens_in ||
         row.usage.evaluations != u->evaluations || row.usage.generations != u->generations ||
         row.usage.examples != u->examples)
         world_fail(&p->w, "counters: job %lld counts %llu requests, undisturbed %llu",
-            (long long)j->id, (unsigned long long)row.usage.requests,
+            (long long)id, (unsigned long long)row.usage.requests,
             (unsigned long long)u->requests);
     rec_result_fini(&got);
+}
+
+static void draw_job(struct play *p, size_t i)
+{
+    struct user_job *j = &p->user.job[i];
+    struct world *w = &p->w;
+
+    j->number = (unsigned)world_draw(w, PLAY_SPECS);
+    spec_of(j->number, &j->spec);
+    (void)snprintf(j->name, sizeof j->name, "job-%zu", i);
+    if (world_draw(w, 3))
+        (void)snprintf(j->key, sizeof j->key, "key-%zu", i);
+    j->spec.name = j->name;
+    j->spec.priority = (int)world_draw(w, 200) - 100;
 }
 
 static void open_play(struct play *p, uint64_t seed, enum world_mutant mutant)
 {
     static const unsigned running[] = {1, 2, 4};
-    struct world_opts o = {.seed = seed, .mutant = mutant, .disk = true};
+    struct world_opts o = {.seed = seed, .mutant = mutant, .disk = true, .control = true};
     struct world *w = &p->w;
     unsigned limit;
 
@@ -310,13 +288,11 @@ static void open_play(struct play *p, uint64_t seed, enum world_mutant mutant)
     w->draws = 100;
     w->user = user;
     (void)checks_new(w, limit);
-    p->jobs = 2 + world_draw(w, JOBS - 1);
-    for (size_t i = 0; i < p->jobs; i++) {
-        p->job[i].spec = (unsigned)world_draw(w, PLAY_SPECS);
-        p->job[i].priority = (int)world_draw(w, 200) - 100;
-        (void)snprintf(p->job[i].name, sizeof p->job[i].name, "job-%zu", i);
-    }
-    submit(p, &p->job[0]);
+    checks_batches_of_all(w->checks, 2);
+    user_init(&p->user, w);
+    p->user.jobs = 2 + world_draw(w, USER_JOBS - 1);
+    for (size_t i = 0; i < p->user.jobs; i++)
+        draw_job(p, i);
     draw_weather(p);
     memcpy(w->weather, w->faults.net, sizeof w->weather);
     world_plan(w, 1000, p);
@@ -345,6 +321,19 @@ static void storm(struct play *p)
     }
 }
 
+/* All jobs are over, all requests answered, all listeners content. */
+static bool is_done(struct play *p)
+{
+    return all_over(p) && user_quiet(&p->user) && user_heard(&p->user);
+}
+
+static const char *who_waits(struct play *p)
+{
+    return !all_over(p)               ? "ends: jobs are left"
+           : !user_quiet(&p->user) ? "reply: a request is not answered"
+                                   : "events: a listener has not heard all";
+}
+
 static void calm(struct play *p)
 {
     struct world *w = &p->w;
@@ -355,11 +344,11 @@ static void calm(struct play *p)
             world_start(w);
         if (n % 64 == 0) {
             check_pauses(p);
-            if (all_over(p))
+            if (is_done(p))
                 break;
         }
         if (n > CALM_STEPS || !world_step(w))
-            world_fail(w, "ends: jobs are left in good weather after %u steps", n);
+            world_fail(w, "%s in good weather after %u steps", who_waits(p), n);
     }
 }
 
@@ -379,13 +368,15 @@ void play_seed(const struct play_references *refs, uint64_t seed, enum world_mut
         calm(p);
     if (!w->failure[0])
         world_crash(w); /* what was told is there for the next daemon, too */
-    for (size_t i = 0; i < p->jobs && !w->failure[0]; i++)
-        check_result(p, &p->job[i]);
+    for (size_t i = 0; i < p->user.jobs; i++)
+        for (size_t k = 0; k < p->user.job[i].ids && !w->failure[0]; k++)
+            check_result(p, &p->user.job[i], p->user.job[i].id[k]);
     (void)snprintf(ret, room, "%s", "");
     if (w->failure[0])
         (void)snprintf(ret, room, "step %llu: %s", (unsigned long long)w->steps, w->failure);
     if (w->engine)
         world_crash(w);
+    user_fini(&p->user);
     checks_free(w->checks);
     world_close(w);
     free(p);

@@ -116,15 +116,13 @@ static bool is_ill(enum bbt_rc rc, const char *what, const struct bbt_err *err)
     return rc == BBT_IO;
 }
 
-static void put_blob(struct world *w, const char *bytes, char *hex)
+static void name_blob(const char *bytes, char *hex)
 {
-    struct bbt_err err = {0};
     uint8_t d[DIGEST_LEN];
 
     if (digest_sha256(bytes, strlen(bytes), d) != BBT_OK)
         abort();
     digest_hex(d, hex);
-    (void)is_ill(store_blob_put(w->store, hex, bytes, strlen(bytes), &err), "blob", &err);
 }
 
 static const char *or_else(const char *s, const char *fallback)
@@ -137,18 +135,24 @@ static unsigned or_n(unsigned n, unsigned fallback)
     return n ? n : fallback;
 }
 
-char *scene_spec(struct world *w, const struct scene_job *j)
+char *scene_file(const struct scene_job *j, enum scene_part part, char *hex)
 {
-    char train[DIGEST_HEX], test[DIGEST_HEX], *bytes, *spec, held[200] = "";
+    char *bytes = part == SCENE_TRAIN
+        ? scene_data("train", (size_t)or_n(j->shots, 2) * 2 * FAKELM_CLASSES + 6)
+        : scene_data("unseen", 9);
+
+    name_blob(bytes, hex);
+    return bytes;
+}
+
+char *scene_text(const struct scene_job *j)
+{
+    char train[DIGEST_HEX], test[DIGEST_HEX], *spec, held[200] = "";
     bool concat = j->mode && strcmp(j->mode, "concat") == 0;
     unsigned shots = or_n(j->shots, 2);
 
-    bytes = scene_data("train", (size_t)shots * 2 * FAKELM_CLASSES + 6);
-    put_blob(w, bytes, train);
-    bbt_free(bytes);
-    bytes = scene_data("unseen", 9);
-    put_blob(w, bytes, test);
-    bbt_free(bytes);
+    bbt_free(scene_file(j, SCENE_TRAIN, train));
+    bbt_free(scene_file(j, SCENE_TEST, test));
     if (!j->no_test)
         (void)snprintf(held, sizeof held, ",\"test\":{\"file\":\"test.tsv\",\"blob\":\"%s\"}",
             test);
@@ -171,6 +175,18 @@ char *scene_spec(struct world *w, const struct scene_job *j)
     return spec;
 }
 
+char *scene_spec(struct world *w, const struct scene_job *j)
+{
+    for (enum scene_part part = SCENE_TRAIN; part <= SCENE_TEST; part++) {
+        struct bbt_err err = {0};
+        char hex[DIGEST_HEX], *bytes = scene_file(j, part, hex);
+
+        (void)is_ill(store_blob_put(w->store, hex, bytes, strlen(bytes), &err), "blob", &err);
+        bbt_free(bytes);
+    }
+    return scene_text(j);
+}
+
 /* ---- the user ---- */
 
 int64_t scene_submit(struct world *w, const struct scene_job *j)
@@ -188,16 +204,17 @@ int64_t scene_submit(struct world *w, const struct scene_job *j)
     (void)snprintf(job.name, sizeof job.name, "%s", or_else(j->name, "job"));
     rc = store_job_add(w->store, &job, spec, j->name, &id, &existed, &err);
     bbt_free(spec);
-    if (is_ill(rc, "submit", &err)) {
+    if (rc != BBT_OK)
         store_rollback(w->store);
+    else
+        rc = store_commit(w->store, &err);
+    if (is_ill(rc, "submit", &err)) {
+        if (w->checks)
+            checks_commit(w->checks, false);
         return 0;
     }
-    if (is_ill(store_commit(w->store, &err), "submit", &err))
-        return 0;
-    if (w->checks) {
-        checks_submit(w->checks, id);
+    if (w->checks)
         checks_commit(w->checks, true);
-    }
     if (w->engine)
         engine_poke(w->engine);
     return id;
@@ -216,10 +233,8 @@ bool scene_move(struct world *w, int64_t job, enum rec_state to)
 
     if (rc == BBT_CONFLICT)
         return false;
-    if (w->checks) {
-        checks_state(w->checks, job, to, "user");
+    if (w->checks)
         checks_commit(w->checks, rc == BBT_OK);
-    }
     if (is_ill(rc, "move", &err))
         return false;
     if (w->engine && to == REC_QUEUED)

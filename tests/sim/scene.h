@@ -1,5 +1,5 @@
 /* scene.h -- what a world's jobs are about: tokenizer folder, configuration, data, job specs;
- * and what a user does to them. */
+ * and what is done to them behind the daemon's back, for tests of the engine alone. */
 #ifndef SIM_SCENE_H
 #define SIM_SCENE_H
 
@@ -33,7 +33,13 @@ void scene_close(struct world *w);
 /* Folder of the tokenizer, with vocab.txt. */
 const char *scene_tokenizer(const struct world *w, char *ret, size_t room);
 
-/* The wire form of a job; the caller frees it by bbt_free(). Puts its data into the store. */
+/* The wire form of a job, and the data files that it names, with their names (65 bytes): as a
+ * client has them. Freed by bbt_free(). */
+enum scene_part { SCENE_TRAIN, SCENE_TEST };
+char *scene_text(const struct scene_job *j);
+char *scene_file(const struct scene_job *j, enum scene_part part, char *hex);
+
+/* scene_text(), and its data are in the store. */
 char *scene_spec(struct world *w, const struct scene_job *j);
 
 /* One of the data files as bytes, NUL-terminated; freed by bbt_free(). */
@@ -43,7 +49,7 @@ char *scene_data(const char *part, size_t rows);
  * refuses; submitting the same name once more is then fine. */
 int64_t scene_submit(struct world *w, const struct scene_job *j);
 
-/* What bbtctl's pause, resume and cancel do, durable on return: true where it changed
+/* What pause, resume and cancel write, durable on return: true where it changed
  * something, false where it did not or the disk refuses. */
 bool scene_move(struct world *w, int64_t job, enum rec_state to);
 

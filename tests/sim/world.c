@@ -3,6 +3,11 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "checks.h"
+#include "control.h"
+#include "daemon.h"
+#include "events.h"
+#include "fakeweb.h"
+#include "loop/timer.h"
 #include "num/blas.h"
 #include "num/rng.h"
 #include "scene.h"
@@ -77,7 +82,7 @@ void world_plan(struct world *w, uint64_t after_us, void *what)
 
 static bool of_time(enum world_kind k)
 {
-    return k == WORLD_TIMER || k == WORLD_ALARM || k == WORLD_USER;
+    return k == WORLD_TIMER || k == WORLD_ALARM || k == WORLD_LOOP_TIMER || k == WORLD_USER;
 }
 
 /* Index of the nearest event; while the clock stands still nothing that waits for it happens. */
@@ -137,8 +142,9 @@ bool port_timer_fired(const struct port_timer *t)
 
 void port_changed(int64_t job)
 {
-    (void)job;
     the->changes++;
+    if (the->daemon)
+        events_changed(the->daemon->events, job);
 }
 
 /* ---- ports: blocking work ---- */
@@ -155,6 +161,7 @@ void port_db_run(struct port_call *c)
     c->done = false;
     c->rc = BBT_OK;
     c->impl[0] = NULL; /* next in the queue */
+    the->db_pending++;
     *the->db_tail = c;
     the->db_tail = (struct port_call **)(void *)&c->impl[0];
     if (the->db_busy)
@@ -170,7 +177,8 @@ void world_open(struct world *w, const struct world_opts *opts)
     struct bbt_err err = {0};
 
     *w = (struct world){
-        .seed = opts->seed, .mutant = opts->mutant, .now_us = 1000000, .disk = opts->disk};
+        .seed = opts->seed, .mutant = opts->mutant, .now_us = 1000000, .disk = opts->disk,
+        .control = opts->control};
     the = w;
     blas_threads(1);
     turnq_init(&w->q);
@@ -220,27 +228,33 @@ void world_start(struct world *w)
         (void)fprintf(stderr, "engine: %s\n", err.msg);
         abort();
     }
+    if (w->control)
+        control_start(w);
     engine_start(w->engine);
     world_turn(w);
 }
 
-static bool engine_is_idle(struct world *w, void *arg)
+static bool all_is_idle(struct world *w, void *hard)
 {
-    (void)arg;
-    return engine_idle(w->engine) && w->idle_seen;
+    return !w->engine ||
+        (engine_idle(w->engine) && w->idle_seen && control_idle(w, *(const bool *)hard));
 }
 
 void world_stop(struct world *w, bool hard)
 {
     w->idle_seen = false;
+    control_quiesce(w, hard);
     engine_stop(w->engine, &w->idle, hard);
     world_turn(w);
-    if (!world_until(w, engine_is_idle, NULL, 100000)) {
-        world_fail(w, "ends: the engine does not stop");
+    if (!world_until(w, all_is_idle, &hard, 100000)) {
+        world_fail(w, "ends: the daemon does not stop");
         world_crash(w);
         return;
     }
+    if (!w->engine)
+        return; /* it died on the way */
     op_fini(&w->idle);
+    control_free(w);
     engine_free(w->engine);
     w->engine = NULL;
     w->alarm = NULL;
@@ -249,11 +263,11 @@ void world_stop(struct world *w, bool hard)
     world_event_drop(w, WORLD_ALARM, NULL);
 }
 
-/* Planned events are the test's and stay. */
-static void forget_engine_events(struct world *w)
+/* What is planned, or under way between clients and the daemon, stays. */
+static void forget_daemon_events(struct world *w)
 {
     for (size_t i = 0; i < w->evs; i++)
-        if (w->ev[i].kind != WORLD_USER)
+        if (w->ev[i].kind < WORLD_ASK)
             w->ev[i--] = w->ev[--w->evs];
 }
 
@@ -275,13 +289,15 @@ void world_crash(struct world *w)
 {
     struct bbt_err err = {0};
 
-    if (w->engine)
+    if (w->engine && !w->daemon)
         bury(w->engine);
+    control_crash(w);
     w->engine = NULL;
     w->alarm = NULL;
     w->crashes++;
     wire_crash(w);
-    forget_engine_events(w);
+    forget_daemon_events(w);
+    w->db_pending = 0;
     w->db_head = NULL;
     w->db_tail = &w->db_head;
     w->db_busy = false;
@@ -328,6 +344,7 @@ static void happen(struct world *w, const struct world_event *e)
 {
     struct port_call *c = e->ptr;
     struct port_timer *t = e->ptr;
+    struct loop_timer *lt = e->ptr;
 
     switch (e->kind) {
     case WORLD_DB:
@@ -354,6 +371,23 @@ static void happen(struct world *w, const struct world_event *e)
         return;
     case WORLD_ALARM:
         op_wake(w->alarm);
+        return;
+    case WORLD_LOOP_TIMER:
+        lt->running = false;
+        lt->fired = true;
+        op_wake(lt->wake);
+        return;
+    case WORLD_GONE:
+        fakeweb_gone(w, e->ptr);
+        return;
+    case WORLD_READ:
+        fakeweb_read(w, e->ptr);
+        return;
+    case WORLD_ASK:
+        fakeweb_arrive(w, e->ptr);
+        return;
+    case WORLD_TOLD:
+        fakeweb_told(w, e->ptr);
         return;
     case WORLD_USER:
         w->user(w, e->ptr);

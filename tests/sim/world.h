@@ -1,9 +1,11 @@
-/* world.h -- a world for the engine to live in: the fake ends of every port, a clock that only
- * the world moves, one seed for all that is random. No threads, no sockets, no sleep.
+/* world.h -- a world for the daemon to live in: the fake ends of every port, a web that brings
+ * clients' requests to the real handlers, a clock that only the world moves, one seed for all
+ * that is random. No threads, no sockets, no sleep.
  *
  * Whatever is asked of the world becomes an event with a time; world_step() takes the nearest,
  * sets the clock, lets it happen and turns the engine's queue until it is empty. Between two
- * steps the engine may be killed (world_crash) and started again. The store is the real one. */
+ * steps the daemon may be killed (world_crash) and started again. The store is the real one, and
+ * so is everything above the ports. */
 #ifndef SIM_WORLD_H
 #define SIM_WORLD_H
 
@@ -15,8 +17,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct store;
 struct checks;
+struct conn;
+struct daemon;
+struct store;
 
 enum world_kind {
     WORLD_DB,      /* the store's thread takes a batch and commits it */
@@ -26,6 +30,12 @@ enum world_kind {
     WORLD_REPLY,   /* an exchange ends */
     WORLD_TIMER,   /* one of the engine's rests */
     WORLD_ALARM,   /* the engine's alarm */
+    WORLD_LOOP_TIMER, /* a timer of the daemon's other parts */
+    WORLD_GONE,    /* a client vanishes */
+    WORLD_READ,    /* a client reads on in a stream */
+    /* from here on: outside of the daemon's life */
+    WORLD_ASK,     /* a client's request reaches the daemon */
+    WORLD_TOLD,    /* its answer reaches the client, or does not */
     WORLD_USER     /* something that the test planned */
 };
 
@@ -69,6 +79,8 @@ struct world_faults {
     double commit;         /* chance that a commit fails */
     double still;          /* chance that the clock stands for a while */
     double burst;          /* chance that everything is woken for nothing */
+    double lost;           /* chance that one leg of a client's request breaks */
+    double slow;           /* chance that a client reads a stream slowly */
     uint64_t full_from, full_until; /* the disk is full from .. until */
 };
 
@@ -90,12 +102,20 @@ struct world {
     struct engine *engine;
     struct op *alarm;
     struct port_call *db_head, **db_tail;
+    size_t db_pending; /* asked for and not come home */
     bool db_busy;
     struct wire **wire; /* exchanges that are not over */
     size_t wires, wires_room;
     struct op idle;
     bool idle_seen;
     unsigned changes;
+
+    /* the daemon around it, where the world has one */
+    bool control;
+    struct daemon *daemon;
+    struct conn *conns; /* clients' requests that it has */
+    bool story;         /* the store's call under way is a handler's */
+    bool web_quiet;
 
     /* outside of the engine's life */
     char dir[128];
@@ -104,7 +124,7 @@ struct world {
     struct fakelm lm;
     struct checks *checks; /* NULL: nobody looks */
     void (*user)(struct world *w, void *what);
-    unsigned crashes, io_errors;
+    unsigned crashes, io_errors, sweeps;
     bool disk; /* the store lives on simdisk, which can lose power */
     char failure[400]; /* first finding: "checker: what"; empty = none */
 };
@@ -122,6 +142,7 @@ struct world_opts {
     unsigned prompt_rank;   /* 0 = 2 */
     enum world_mutant mutant;
     bool disk; /* SQLite on a disk in memory that can fail */
+    bool control; /* the daemon's handlers, event stream and house-keeping are there too */
 };
 
 /* A world with a store, a server and a configuration, without an engine. One at a time. */
@@ -167,5 +188,7 @@ struct port_http;
 void wire_join(const struct port_http *x, struct bbt_buf *ret); /* a request's whole body */
 void world_db_batch(struct world *w);
 void world_db_home(struct world *w, void *ptr);
+/* The call is a request's of the control API. */
+bool world_is_story(const struct world *w, const struct port_call *c);
 
 #endif

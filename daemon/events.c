@@ -3,6 +3,7 @@
 #include "api.h"
 #include "base/alloc.h"
 #include "loop/loop.h"
+#include "loop/timer.h"
 #include "store/st_event.h"
 
 #include <stdio.h>
@@ -11,6 +12,7 @@
 #define STREAM_ROOM (256u * 1024u)
 #define LISTENERS_MAX 200
 #define PAGE 500
+#define AGAIN_US 1000000u /* after a read that an ill disk refused */
 
 struct listener {
     struct web_req *r;
@@ -23,6 +25,7 @@ struct events {
     struct op op;
     struct port_call read;
     bool reading, dirty, closed;
+    struct loop_timer again;
     struct listener *first;
     size_t n;
     int64_t after; /* of the page under way */
@@ -107,6 +110,8 @@ static void events_step(struct op *op)
         ev->reading = false;
         if (ev->read.rc == BBT_OK)
             serve_all(ev);
+        else /* no later change may come to bring it up */
+            timer_start(&ev->again, AGAIN_US);
         bbt_free(ev->page); /* read, but the batch did not commit */
         ev->page = NULL;
     }
@@ -116,8 +121,10 @@ static void events_step(struct op *op)
         else
             at = &(*at)->next;
     }
+    ev->dirty = ev->dirty || ev->again.fired;
     if (!ev->dirty || !ev->first || ev->closed)
         return;
+    timer_stop(&ev->again);
     ev->dirty = false;
     ev->reading = true;
     ev->after = INT64_MAX;
@@ -136,6 +143,7 @@ enum bbt_rc events_new(struct daemon *d, struct events **ret, struct bbt_err *er
         return bbt_fail(err, BBT_NOMEM, "no memory for the event stream");
     ev->d = d;
     op_init(&ev->op, loop_turnq(d->loop), events_step);
+    timer_init(&ev->again, d->loop, &ev->op);
     *ret = ev;
     return BBT_OK;
 }
@@ -152,6 +160,7 @@ void events_free(struct events *ev)
         return;
     while (ev->first)
         drop(ev, &ev->first);
+    timer_stop(&ev->again);
     op_fini(&ev->op);
     bbt_free(ev->page);
     bbt_free(ev);

@@ -150,7 +150,8 @@ struct port_http {
 };
 void port_http_start(struct port_http *x);
 void port_http_abort(struct port_http *x); /* still ends in `done` */
-/* Value of a response header, or NULL. Lent until port_http_fini(). */
+/* Value of a response header, or NULL; a name that ends in '*' stands for every name that
+ * begins so. Lent until port_http_fini(). */
 const char *port_http_header(const struct port_http *x, const char *name);
 void port_http_fini(struct port_http *x);
 

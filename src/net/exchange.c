@@ -324,14 +324,15 @@ unsigned exchange_status(struct exchange *x)
 
 const char *exchange_header(const struct bbt_buf *head, const char *name)
 {
+    size_t len = strlen(name), at = 0;
+    bool prefix = len > 0 && name[len - 1] == '*';
     const char *found = NULL;
-    size_t at = 0;
 
     while (at < head->len) {
         const char *have = (const char *)head->data + at;
         const char *value = have + strlen(have) + 1;
 
-        if (strcasecmp(have, name) == 0)
+        if (prefix ? strncasecmp(have, name, len - 1) == 0 : strcasecmp(have, name) == 0)
             found = value;
         at = (size_t)(value + strlen(value) + 1 - (const char *)head->data);
     }

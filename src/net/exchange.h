@@ -52,7 +52,8 @@ enum bbt_rc exchange_result(struct exchange *x, CURLcode code, struct bbt_err *e
 /* HTTP status of the answer; 0 before there is one. */
 unsigned exchange_status(struct exchange *x);
 
-/* Value of the last header of that name in a head as above; NULL where absent. */
+/* Value of the last header of that name in a head as above, or where `name` ends in '*' of
+ * the last whose name begins so; NULL where absent. */
 const char *exchange_header(const struct bbt_buf *head, const char *name);
 
 #endif

@@ -95,7 +95,8 @@ void http_start(struct http_client *c, struct http_req *r, struct op *wake);
 void http_abort(struct http_client *c, struct http_req *r);
 
 /* Value of a response header (the last of that name), NULL where absent. Name without
- * case. Lent until http_req_fini(). */
+ * case; one that ends in '*' stands for every name that begins so. Lent until
+ * http_req_fini(). */
 const char *http_header(const struct http_req *r, const char *name);
 
 #endif

@@ -83,7 +83,8 @@ void prov_tokens_fini(struct prov_tokens *t); /* NULL and zeroed are fine */
 
 struct prov_reply {
     int status;
-    /* Value of a response header by case-insensitive name, or NULL. May itself be NULL. */
+    /* Value of a response header by case-insensitive name, or NULL; a name that ends in '*'
+     * stands for every name that begins so. May itself be NULL. */
     const char *(*header)(const void *arg, const char *name);
     const void *arg;
     const uint8_t *body;

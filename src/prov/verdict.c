@@ -33,22 +33,34 @@ static const struct rule rules[] = {
     {503, VERDICT_RETRY, "server_error", 0, true, true},
     {504, VERDICT_RETRY, "timeout", 0, false, false},
     {505, VERDICT_REFUSED, "client_error", 0, false, false},
+    /* Cloudflare's for "the server behind me is away": as 502 and 504. */
+    {521, VERDICT_RETRY, "server_error", 0, false, false},
+    {522, VERDICT_RETRY, "timeout", 0, false, false},
+    {523, VERDICT_RETRY, "server_error", 0, false, false},
+    {524, VERDICT_RETRY, "timeout", 0, false, false},
     {529, VERDICT_RETRY, "server_error", 0, true, true},
     {0, VERDICT_REFUSED, NULL, 0, false, false},
 };
 
-/* Codes with which providers say that money, not pace, is the matter. */
+/* Do providers' codes or words say that money, not pace, is the matter? Codes are of one word
+ * and each provider has its own: what they have in common decides. "You exceeded your current
+ * quota" does not, as some say it of a minute's. */
 static bool is_money(const char *code, const char *text)
 {
-    static const char *const codes[] = {"insufficient_quota", "credit_balance_exhausted",
-        "billing_hard_limit_reached", "billing_not_active", "insufficient_credits",
-        "insufficient_balance", "spend_limit_reached", "spend_limit_exceeded",
-        "billing_error"};
+    static const char *const in_code[] = {"insufficient_quota", "exceeded_current_quota",
+        "billing", "credit", "insufficient_balance", "spend_limit", "spending_limit",
+        "payment_required", "arrearage"};
+    static const char *const in_text[] = {"credit balance is too low", "insufficient balance",
+        "insufficient credits", "run out of credits", "used all available credits",
+        "monthly spending limit", "monthly spend limit"};
 
-    for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++)
-        if (!strcmp(code, codes[i]))
+    for (size_t i = 0; i < sizeof in_code / sizeof in_code[0]; i++)
+        if (strcasestr(code, in_code[i]))
             return true;
-    return strstr(text, "credit balance is too low") != NULL;
+    for (size_t i = 0; i < sizeof in_text / sizeof in_text[0]; i++)
+        if (strcasestr(text, in_text[i]))
+            return true;
+    return false;
 }
 
 static const struct rule *rule_of(int status)
@@ -130,7 +142,10 @@ static void of_status(struct verdict *v, const struct prov_reply *r, int64_t wal
     obey(v, r);
     if (v->class != VERDICT_RETRY)
         return;
-    v->hint_us = verdict_retry_after_us(r, wall_us);
+    if (v->throttled)
+        v->hint_us = verdict_throttle_us(r, wall_us, said);
+    else
+        (void)verdict_retry_after_us(r, wall_us, &v->hint_us);
     if (r->status == 425 && v->hint_us < EARLY_WAIT_US)
         v->hint_us = EARLY_WAIT_US;
     /* Any explicit Retry-After of an overloaded or failing server is about the server. */

@@ -65,12 +65,12 @@ void verdict_clean(const char *s, size_t len, char *out, size_t room);
 
 /* Wait that a response asks for, microseconds, by retry-after-ms, Retry-After (seconds with
  * fractions, or an HTTP date of any of the three formats, relative to the response's Date or
- * else to `wall_us`). 0 = none, or nonsense (negative, not finite, over 400 days). A date in
- * the past is 0 as well. */
-uint64_t verdict_retry_after_us(const struct prov_reply *r, int64_t wall_us);
+ * else to `wall_us`; in the past: 0). False where it asks for none, or for nonsense. */
+bool verdict_retry_after_us(const struct prov_reply *r, int64_t wall_us, uint64_t *ret);
 
-/* Seconds since 1970 of an HTTP date (RFC 9110 5.6.7: IMF-fixdate, RFC 850, asctime); false
- * where it is none. A two-digit year is taken within 50 years of `wall_s`. */
-bool verdict_http_date(const char *s, int64_t wall_s, int64_t *ret);
+/* The same for a response that says "too much": where it does not ask, when the exhausted
+ * limit of its headers is whole again, else what `said`, its own words, ends in ("try again
+ * in 46.72s"). 0 = nothing of it. */
+uint64_t verdict_throttle_us(const struct prov_reply *r, int64_t wall_us, const char *said);
 
 #endif

@@ -207,13 +207,18 @@ static bool value_text(const json_t *v, char *out, size_t room)
     return s && out[0];
 }
 
+/* The first that says something: "error" does not, nor does a number, which repeats the
+ * status. */
 static void take_code(const json_t *obj, char *ret, size_t room)
 {
-    static const char *const codes[] = {"code", "error_type", "type", NULL};
-    const char *s = first_str(obj, codes);
+    static const char *const codes[] = {"code", "error_type", "type"};
 
-    if (room && !ret[0] && s && strcmp(s, "error"))
-        clean_str(s, ret, room);
+    for (size_t i = 0; room && !ret[0] && i < sizeof codes / sizeof codes[0]; i++) {
+        const char *s = json_get_str(obj, codes[i], "");
+
+        if (strcmp(s, "error") && s[strspn(s, "0123456789")])
+            clean_str(s, ret, room);
+    }
 }
 
 /* problem+json says the kind in "title" and the case in "detail": both are worth having. */

@@ -22,6 +22,8 @@ static void headers(void **state)
     assert_string_equal(exchange_header(&head, "x"), "a: b");
     assert_null(exchange_header(&head, "a: b")); /* a value is not a name */
     assert_null(exchange_header(&head, "Retry"));
+    assert_string_equal(exchange_header(&head, "retry*"), "2");
+    assert_null(exchange_header(&head, "retry-after-*"));
     buf_fini(&head);
 }
 

@@ -12,6 +12,7 @@ struct row {
 static const struct row table[] = {
     {"{\"error\":{\"message\":\"m\",\"type\":\"t\",\"param\":null,\"code\":\"c\"}}", "m", "c"},
     {"{\"error\":{\"message\":\"m\",\"type\":\"t\",\"code\":404}}", "m", "t"},
+    {"{\"error\":{\"message\":\"m\",\"type\":\"t\",\"code\":\"429\"}}", "m", "t"},
     {"{\"error\":\"text\"}", "text", ""},
     {"{\"error\":\"text\",\"error_type\":\"overloaded\"}", "text", "overloaded"},
     {"{\"object\":\"error\",\"message\":\"m\",\"type\":\"T\",\"code\":400}", "m", "T"},

@@ -1,12 +1,10 @@
-/* verdict_date.c -- how long a response asks us to wait. */
-#include "prov/verdict.h"
+#include "prov/date.h"
+
+#include "base/civil.h"
 
 #include <string.h>
-#include <strings.h>
 
-#define WAIT_ABSURD_US (UINT64_C(400) * 86400 * 1000000)
-
-/* ---- HTTP dates (RFC 9110 5.6.7), without the locale that strptime obeys ---- */
+/* ---- reading ---- */
 
 struct cursor {
     const char *p;
@@ -53,10 +51,6 @@ static int name(struct cursor *c, const char *const *names, int n, size_t len)
     return 0;
 }
 
-struct civil {
-    int year, month, day, hour, minute, second;
-};
-
 static void clock_time(struct cursor *c, struct civil *t)
 {
     t->hour = number(c, 2, false);
@@ -66,36 +60,12 @@ static void clock_time(struct cursor *c, struct civil *t)
     t->second = number(c, 2, false);
 }
 
-/* Days since 1970-01-01 in the Gregorian calendar (Hinnant's era arithmetic). */
-static int64_t days_of(int y, int m, int d)
-{
-    int64_t year = m <= 2 ? y - 1 : y;
-    int64_t era = year / 400, yoe = year - era * 400;
-    int64_t doy = (153 * (m + (m > 2 ? -3 : 9)) + 2) / 5 + d - 1;
-
-    return era * 146097 + yoe * 365 + yoe / 4 - yoe / 100 + doy - 719468;
-}
-
-static bool valid(const struct civil *t)
-{
-    static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-    bool leap = (t->year % 4 == 0 && t->year % 100) || t->year % 400 == 0;
-
-    return t->year >= 1 && t->day >= 1 &&
-           t->day <= days[t->month - 1] + (leap && t->month == 2) && t->hour < 24 &&
-           t->minute < 60 && t->second <= 60;
-}
-
-static int64_t seconds_of(const struct civil *t)
-{
-    return days_of(t->year, t->month, t->day) * 86400 + t->hour * 3600 + t->minute * 60 +
-           t->second;
-}
-
 static const char *const month_names[] = {
     "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
 static const char *const day_names[] = {
     "Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"};
+
+/* ---- HTTP ---- */
 
 /* "Sun, 06 Nov 1994 08:49:37 GMT" */
 static bool read_fixdate(const char *s, struct civil *t)
@@ -162,7 +132,7 @@ static int full_year(int two, int64_t wall_s)
     return year;
 }
 
-bool verdict_http_date(const char *s, int64_t wall_s, int64_t *ret)
+bool date_http(const char *s, int64_t wall_s, int64_t *ret)
 {
     struct civil t = {0};
 
@@ -173,75 +143,71 @@ bool verdict_http_date(const char *s, int64_t wall_s, int64_t *ret)
         t.year = full_year(t.year, wall_s);
     else if (!read_fixdate(s, &t) && !read_asctime(s, &t))
         return false;
-    if (!valid(&t))
+    if (!civil_valid(&t))
         return false;
-    *ret = seconds_of(&t);
+    *ret = civil_seconds(&t);
     return true;
 }
 
-/* ---- waits ---- */
+/* ---- RFC 3339 ---- */
 
-/* Decimal text with an optional fraction, times `unit_us`, rounded up: waiting a microsecond
- * too long is polite, too short is not. False where it is anything else or absurd. */
-static bool read_wait(const char *s, uint64_t unit_us, uint64_t *ret)
+/* ".25" as microseconds, rounded up. */
+static int64_t fraction(struct cursor *c)
 {
-    uint64_t whole = 0, part = 0, scale = 1, us;
+    int64_t us = 0, scale = 100000;
     bool more = false;
+    int digits = 0;
 
-    if (*s < '0' || *s > '9')
-        return false;
-    for (; *s >= '0' && *s <= '9'; s++) {
-        if (whole > WAIT_ABSURD_US)
-            return false;
-        whole = whole * 10 + (uint64_t)(*s - '0');
+    if (*c->p != '.')
+        return 0;
+    for (c->p++; c->ok && *c->p >= '0' && *c->p <= '9'; c->p++, digits++) {
+        us += (*c->p - '0') * scale;
+        more |= !scale && *c->p != '0';
+        scale /= 10;
     }
-    if (*s == '.')
-        for (s++; *s >= '0' && *s <= '9'; s++) {
-            if (scale < 1000000000) {
-                part = part * 10 + (uint64_t)(*s - '0');
-                scale *= 10;
-            } else {
-                more |= *s != '0';
-            }
-        }
-    while (*s == ' ' || *s == '\t')
-        s++;
-    if (*s || whole > WAIT_ABSURD_US / unit_us)
+    c->ok = c->ok && digits > 0;
+    return us + more;
+}
+
+/* "Z", or what the clock is ahead of UTC ("+01:00"), in seconds. */
+static int64_t ahead(struct cursor *c)
+{
+    int64_t sign = *c->p == '-' ? -1 : 1;
+    int hour, minute;
+
+    if (*c->p == 'Z' || *c->p == 'z') {
+        c->p++;
+        return 0;
+    }
+    c->ok = c->ok && (*c->p == '-' || *c->p == '+');
+    if (c->ok)
+        c->p++;
+    hour = number(c, 2, false);
+    expect(c, ":");
+    minute = number(c, 2, false);
+    c->ok = c->ok && hour < 24 && minute < 60;
+    return sign * (hour * 3600 + minute * 60);
+}
+
+bool date_rfc3339(const char *s, int64_t *ret_us)
+{
+    struct cursor c = {s, true};
+    struct civil t = {0};
+    int64_t us, ahead_s;
+
+    t.year = number(&c, 4, false);
+    expect(&c, "-");
+    t.month = number(&c, 2, false);
+    expect(&c, "-");
+    t.day = number(&c, 2, false);
+    c.ok = c.ok && (*c.p == 'T' || *c.p == 't' || *c.p == ' ');
+    if (c.ok)
+        c.p++;
+    clock_time(&c, &t);
+    us = fraction(&c);
+    ahead_s = ahead(&c);
+    if (!c.ok || *c.p || !civil_valid(&t))
         return false;
-    us = whole * unit_us + (part * unit_us + scale - 1) / scale;
-    us += more && part * unit_us % scale == 0;
-    if (us > WAIT_ABSURD_US)
-        return false;
-    *ret = us;
+    *ret_us = (civil_seconds(&t) - ahead_s) * 1000000 + us;
     return true;
-}
-
-static const char *trimmed(const char *s)
-{
-    while (s && (*s == ' ' || *s == '\t'))
-        s++;
-    return s;
-}
-
-uint64_t verdict_retry_after_us(const struct prov_reply *r, int64_t wall_us)
-{
-    const char *ms = trimmed(prov_reply_header(r, "retry-after-ms"));
-    const char *after = trimmed(prov_reply_header(r, "Retry-After"));
-    const char *date = trimmed(prov_reply_header(r, "Date"));
-    int64_t until, from;
-    uint64_t wait;
-
-    if (ms && read_wait(ms, 1000, &wait))
-        return wait;
-    if (!after)
-        return 0;
-    if (read_wait(after, 1000000, &wait))
-        return wait;
-    if (!verdict_http_date(after, wall_us / 1000000, &until))
-        return 0;
-    if (!date || !verdict_http_date(date, wall_us / 1000000, &from))
-        from = wall_us / 1000000;
-    if (until <= from || (uint64_t)(until - from) > WAIT_ABSURD_US / 1000000)
-        return 0;
-    return (uint64_t)(until - from) * 1000000;
 }

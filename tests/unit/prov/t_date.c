@@ -1,79 +1,11 @@
-/* Retry-After in all its forms, and HTTP dates against the C library's calendar. */
-#include "prov/verdict.h"
+/* Dates of headers, against the C library's calendar. */
+#include "prov/date.h"
 #include "unit.h"
 
 #include <stdio.h>
-#include <strings.h>
 #include <time.h>
 
 #define NOW_S INT64_C(784111777) /* Sun, 06 Nov 1994 08:49:37 GMT */
-
-struct headers {
-    const char *after, *ms, *date;
-};
-
-static const char *header_of(const void *arg, const char *name)
-{
-    const struct headers *h = arg;
-
-    if (!strcasecmp(name, "Retry-After"))
-        return h->after;
-    if (!strcasecmp(name, "retry-after-ms"))
-        return h->ms;
-    return strcasecmp(name, "Date") ? NULL : h->date;
-}
-
-static void every_form(void **state)
-{
-    static const struct {
-        struct headers h;
-        uint64_t us;
-    } t[] = {
-        {{NULL, NULL, NULL}, 0},
-        {{"0", NULL, NULL}, 0},
-        {{"3", NULL, NULL}, 3000000},
-        {{"  3\t ", NULL, NULL}, 3000000},
-        {{"0.25", NULL, NULL}, 250000},
-        {{"1.0000001", NULL, NULL}, 1000001}, /* up, never down */
-        {{"0.0000000000000001", NULL, NULL}, 1},
-        {{"1.", NULL, NULL}, 1000000},
-        {{"34560000", NULL, NULL}, UINT64_C(34560000000000)},
-        {{"34560001", NULL, NULL}, 0}, /* over 400 days */
-        {{"99999999999999999999999999", NULL, NULL}, 0},
-        {{"-1", NULL, NULL}, 0},
-        {{"+1", NULL, NULL}, 0},
-        {{"", NULL, NULL}, 0},
-        {{".5", NULL, NULL}, 0},
-        {{"1e3", NULL, NULL}, 0},
-        {{"nan", NULL, NULL}, 0},
-        {{"inf", NULL, NULL}, 0},
-        {{"3 seconds", NULL, NULL}, 0},
-        {{"1,5", NULL, NULL}, 0},
-        {{NULL, "1500", NULL}, 1500000},
-        {{NULL, "0.5", NULL}, 500},
-        {{"9", "1500", NULL}, 1500000}, /* the finer one wins */
-        {{"9", "later", NULL}, 9000000},
-        /* The three formats of RFC 9110, one minute ahead of the local clock. */
-        {{"Sun, 06 Nov 1994 08:50:37 GMT", NULL, NULL}, 60000000},
-        {{"Sunday, 06-Nov-94 08:50:37 GMT", NULL, NULL}, 60000000},
-        {{"Sun Nov  6 08:50:37 1994", NULL, NULL}, 60000000},
-        /* The server's own clock counts, not ours. */
-        {{"Sun, 06 Nov 1994 08:50:37 GMT", NULL, "Sun, 06 Nov 1994 08:50:07 GMT"}, 30000000},
-        {{"Sun, 06 Nov 1994 08:50:37 GMT", NULL, "Sun, 06 Nov 1994 08:50:37 GMT"}, 0},
-        {{"Sun, 06 Nov 1994 08:50:37 GMT", NULL, "nonsense"}, 60000000},
-        {{"Sun, 06 Nov 1994 08:48:37 GMT", NULL, NULL}, 0}, /* past */
-        {{"Sun, 06 Nov 2094 08:48:37 GMT", NULL, NULL}, 0}, /* absurd */
-    };
-
-    (void)state;
-    for (size_t i = 0; i < sizeof t / sizeof t[0]; i++) {
-        struct prov_reply r = {.status = 429, .header = header_of, .arg = &t[i].h};
-        uint64_t us = verdict_retry_after_us(&r, NOW_S * 1000000);
-
-        if (us != t[i].us)
-            fail_msg("row %zu: %llu", i, (unsigned long long)us);
-    }
-}
 
 static void not_dates(void **state)
 {
@@ -90,7 +22,7 @@ static void not_dates(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
-        if (verdict_http_date(bad[i], NOW_S, &s))
+        if (date_http(bad[i], NOW_S, &s))
             fail_msg("%s is taken", bad[i]);
 }
 
@@ -111,7 +43,7 @@ static void the_calendar_agrees_with_the_c_library(void **state)
             if (f == 2 && at < 0)
                 continue; /* two digits need a clock, and clocks start in 1970 */
             assert_true(strftime(text, sizeof text, format[f], &tm) > 0);
-            if (!verdict_http_date(text, now, &got) || got != at)
+            if (!date_http(text, now, &got) || got != at)
                 fail_msg("%s: %lld, not %lld", text, (long long)got, (long long)at);
         }
     }
@@ -137,20 +69,56 @@ static void two_digit_years_are_near_the_clock(void **state)
         time_t at;
         struct tm tm;
 
-        assert_true(verdict_http_date(t[i].text, t[i].now, &got));
+        assert_true(date_http(t[i].text, t[i].now, &got));
         at = (time_t)got;
         assert_non_null(gmtime_r(&at, &tm));
         assert_int_equal(tm.tm_year + 1900, t[i].year);
     }
 }
 
+static void rfc3339(void **state)
+{
+    static const struct {
+        const char *text;
+        int64_t us;
+    } t[] = {
+        {"1994-11-06T08:49:37Z", NOW_S * 1000000},
+        {"1994-11-06t08:49:37z", NOW_S * 1000000},
+        {"1994-11-06 08:49:37Z", NOW_S * 1000000},
+        {"1994-11-06T09:49:37+01:00", NOW_S * 1000000},
+        {"1994-11-06T03:19:37-05:30", NOW_S * 1000000},
+        {"1994-11-06T08:49:37.25Z", NOW_S * 1000000 + 250000},
+        {"1994-11-06T08:49:37.000000Z", NOW_S * 1000000},
+        {"1994-11-06T08:49:37.0000000001Z", NOW_S * 1000000 + 1},
+        {"1994-11-06T08:49:37.123456789-00:00", NOW_S * 1000000 + 123457},
+        {"1969-12-31T23:59:59Z", -1000000},
+        {"0001-01-01T00:00:00Z", INT64_C(-62135596800000000)},
+        {"9999-12-31T23:59:60Z", INT64_C(253402300800000000)},
+    };
+    static const char *const bad[] = {"", "1994-11-06", "1994-11-06T08:49:37",
+        "1994-11-06T08:49Z", "1994-11-06T08:49:37.Z", "1994-11-06T08:49:37+0100",
+        "1994-11-06T08:49:37+24:00", "1994-11-06T08:49:37+00:60", "1994-11-06T08:49:37Z ",
+        "1994-13-06T08:49:37Z", "1994-02-29T08:49:37Z", "1994-11-06T24:00:00Z",
+        "94-11-06T08:49:37Z", "1994-11-6T08:49:37Z", "0000-01-01T00:00:00Z",
+        "1994-11-06X08:49:37Z", "-994-11-06T08:49:37Z"};
+    int64_t us;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof t / sizeof t[0]; i++)
+        if (!date_rfc3339(t[i].text, &us) || us != t[i].us)
+            fail_msg("%s: %lld", t[i].text, (long long)us);
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        if (date_rfc3339(bad[i], &us))
+            fail_msg("%s is taken", bad[i]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_form),
         cmocka_unit_test(not_dates),
         cmocka_unit_test(the_calendar_agrees_with_the_c_library),
         cmocka_unit_test(two_digit_years_are_near_the_clock),
+        cmocka_unit_test(rfc3339),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

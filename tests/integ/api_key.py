@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""secrets.py BUILD -- an API key goes to its provider and nowhere else.
+"""api_key.py BUILD -- an API key goes to its provider and nowhere else.
 
 A canary is planted as key (from a file, the environment, a credential), in the provider's URL and in
 what the provider answers; then everything that bbtd writes, says or shows is searched for it."""

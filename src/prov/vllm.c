@@ -13,6 +13,7 @@
 #include <string.h>
 
 #define LABELS_MAX 128 /* MAX_LOGPROB_TOKEN_IDS */
+#define TOP_MAX 20     /* --max-logprobs, if the operator set no other: more is refused */
 #define RESERVED "<prompt_embeds>" /* refused by the server in texts */
 
 /* ---- questions ---- */
@@ -35,6 +36,13 @@ static enum bbt_rc put_tensor(struct pen *p, const struct prov_model *m, const f
     pen_raw(p, "\"");
     buf_fini(&file);
     return BBT_OK;
+}
+
+/* Likeliest tokens to ask for beside the named ones: as many as there are labels, because the
+ * Rust front end insists; the other one takes any number up to its cap. */
+static size_t top(const struct prov_ask *ask)
+{
+    return ask->labels < TOP_MAX ? ask->labels : TOP_MAX;
 }
 
 /* What both routes share; a piece of the part ends where the prompt's salt goes. Penalties by
@@ -86,7 +94,7 @@ static enum bbt_rc chat_part_batch(const struct prov_model *m, const struct prov
     pen_text(&p, ask->batch->text[0]);
     /* Without the second line a reasoning model's first token is not the answer's. */
     pen_format(&p, "}]}],\"max_completion_tokens\":1,\"logprobs\":true,\"top_logprobs\":%zu,"
-                   "\"chat_template_kwargs\":{\"enable_thinking\":false}", ask->labels);
+                   "\"chat_template_kwargs\":{\"enable_thinking\":false}", top(ask));
     put_tail(&p, ret, m, ask);
     return chain_part_end(&p, ret, err);
 }
@@ -169,8 +177,7 @@ static enum bbt_rc embeds_part_batch(const struct prov_model *m, const struct pr
     pen_text(&p, m->name);
     pen_raw(&p, ",\"prompt_embeds\":");
     (void)chain_cut(&p, ret);
-    /* As many as there are labels: one of the front ends insists. */
-    pen_format(&p, ",\"max_tokens\":1,\"logprobs\":%zu,\"allowed_token_ids\":", ask->labels);
+    pen_format(&p, ",\"max_tokens\":1,\"logprobs\":%zu,\"allowed_token_ids\":", top(ask));
     pen_ids(&p, ask->label_ids, ask->labels);
     pen_raw(&p, ",\"add_special_tokens\":false");
     put_tail(&p, ret, m, ask);

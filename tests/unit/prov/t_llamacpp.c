@@ -69,6 +69,22 @@ static void p9_labels_outside_the_list(void **state)
         "{\"probs\":[{\"top_logprobs\":[" T("9", "-1") "," T("77", "-6") "]}]}", want);
 }
 
+/* The list names the byte 0 as well, in a vocabulary of bytes; a backslash is no such name. */
+static void a_token_nul_is_no_fault(void **state)
+{
+    struct prov_ask one = plain(&talk_one);
+    const double want[] = {-1, -2, -3};
+
+    (void)state;
+    talk_expect_good(&llamacpp_adapter, &one,
+        "{\"content\":\"\\u0000\",\"completion_probabilities\":[{\"top_logprobs\":["
+        "{\"id\":4,\"token\":\"\\u0000\",\"logprob\":-0.5}," T("9", "-1") "," T("30", "-2") ","
+        "{\"id\":1,\"token\":\"\\\\u0000\",\"logprob\":-3}]}]}",
+        want);
+    talk_expect_bad(&llamacpp_adapter, &one, "{\"content\":\"\\u0000\\u000", BBT_CORRUPT,
+        "response");
+}
+
 static void questions_that_cannot_be_put(void **state)
 {
     struct prov_model m = talk_model();
@@ -118,6 +134,7 @@ int main(void)
         cmocka_unit_test(p10_requests_and_answers),
         cmocka_unit_test(what_is_no_answer),
         cmocka_unit_test(p9_labels_outside_the_list),
+        cmocka_unit_test(a_token_nul_is_no_fault),
         cmocka_unit_test(questions_that_cannot_be_put),
         cmocka_unit_test(start_up),
     };

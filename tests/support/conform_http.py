@@ -180,7 +180,9 @@ class Front:
                 limits = conform_plan.limit_headers(self.limiter.vendor, self.limiter.left(now),
                                                     now)
         except Refuse as why:
-            if not why.expected:
+            if request.method == "GET" and why.status == 404:
+                stats.absent[route] += 1  # asking whether something is there is no mistake
+            elif not why.expected:
                 stats.refusal(route, why.status, str(why))
             reply = dialect.refusal(why)
         stats.statuses[reply.status] += 1

@@ -213,6 +213,7 @@ class Stats:
         self.routes, self.statuses = collections.Counter(), collections.Counter()
         self.refusals = collections.deque(maxlen=self.KEPT)
         self.unknown_fields = collections.Counter()
+        self.absent = collections.Counter()
         self.salts = set()
         self.in_flight = self.most_in_flight = 0
         self.body_bytes = self.connections = 0
@@ -235,7 +236,7 @@ class Stats:
                 "routes": dict(self.routes),
                 "statuses": {str(k): v for k, v in self.statuses.items()},
                 "refusals": list(self.refusals), "unknown_fields": dict(self.unknown_fields),
-                "distinct_salts": len(self.salts), "most_in_flight": self.most_in_flight,
+                "absent": dict(self.absent), "distinct_salts": len(self.salts), "most_in_flight": self.most_in_flight,
                 "body_bytes": self.body_bytes, "connections": self.connections}
 
 

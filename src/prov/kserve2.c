@@ -451,7 +451,7 @@ const struct prov_adapter kserve2_adapter = {
     .part_batch = part_batch,
     .part_prompt = part_prompt,
     .encode = encode,
-    .decode = kserve2_decode,
+    .read = &kserve2_read,
     .embed_encode = embed_encode,
     .embed_decode = kserve2_embed_decode,
 };

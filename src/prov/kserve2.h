@@ -8,7 +8,7 @@
  * [1,L,H] travels once per request, one declared [-1,L,H] once per example.
  *
  * Sources: kserve/open-inference-protocol, inference_rest.md; Triton's binary tensor data
- * extension. Only prov.c uses the table; the functions are split over three files. */
+ * extension. Only prov.c uses the table; the functions are split over four files. */
 #ifndef PROV_KSERVE2_H
 #define PROV_KSERVE2_H
 
@@ -27,9 +27,10 @@ enum bbt_rc kserve2_probe_take(struct prov_model *m, unsigned step,
 enum bbt_rc kserve2_path(const struct prov_model *m, const char *suffix, const char *tail,
     char ret[PROV_PATH_MAX], struct bbt_err *err);
 
-/* kserve2_reply.c: responses. */
-enum bbt_rc kserve2_decode(const struct prov_model *m, const struct prov_ask *ask,
-    const struct prov_reply *r, struct prov_answer *ret, struct bbt_err *err);
+/* kserve2_reply.c: responses. Contracts: struct prov_adapter. */
+extern const struct prov_read kserve2_read;
+
+/* Rows of the input embedding, from a whole response. */
 enum bbt_rc kserve2_embed_decode(const struct prov_model *m, size_t n,
     const struct prov_reply *r, struct prov_embed *ret, struct bbt_err *err);
 

@@ -40,7 +40,7 @@ enum bbt_rc prov_reader_finish(
     } else if (r->a->read) {
         rc = r->a->read->finish(r->state, ret, err);
     } else {
-        r->head.body = r->body.data;
+        r->head.body = r->body.data ? r->body.data : (const uint8_t *)"";
         r->head.len = r->body.len;
         rc = r->a->decode(r->m, &r->ask, &r->head, ret, err);
     }

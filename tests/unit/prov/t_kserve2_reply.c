@@ -1,6 +1,7 @@
 /* Answers of the kserve2 dialect: every output shape gives the same numbers, everything that
  * is not the answer gives an error. */
 #include "prov/kserve2.h"
+#include "prov/kserve2_stream.h"
 #include "prov/reader.h"
 #include "base/json.h"
 #include "wire.h"
@@ -26,7 +27,7 @@ static void expect_answer(
 
     wire_load(&w, golden);
     r = wire_reply(&w);
-    if (prov_decode(kserve2(), m, ask, &r, &a, &err) != BBT_OK)
+    if (wire_decode(kserve2(), m, ask, &r, &a, &err) != BBT_OK)
         fail_msg("%s: %s", golden, err.msg);
     assert_int_equal(a.rows, WIRE_B);
     assert_int_equal(a.labels, WIRE_C);
@@ -133,7 +134,7 @@ static const struct bad bads[] = {
     {OUT("[2,3]", RAW("24") ",\"data\":[1,2,3,4,5,6]"), "", 24, BBT_CORRUPT,
         "binary_data_size"},
     {OUT("[2,3]", RAW("18446744073709551615")), "", 24, BBT_CORRUPT, "response"},
-    {OUT("[2,3]", RAW("9223372036854775807")), "", 24, BBT_CORRUPT, "ends before"},
+    {OUT("[2,3]", RAW("9223372036854775807")), "", 24, BBT_CORRUPT, "size is not that"},
     {OUT("[2,3]", RAW("24")), "99999", 24, BBT_CORRUPT, "not within the body"},
     {OUT("[2,3]", RAW("24")), "-5", 24, BBT_CORRUPT, "not within the body"},
     {OUT("[2,3]", RAW("24")), "98765432109876543210", 24, BBT_CORRUPT, "not within"},
@@ -165,6 +166,30 @@ static const struct bad bads[] = {
     {"{\"outputs\":[{\"name\":\"x\",\"datatype\":\"FP32\",\"shape\":[2,3]," RAW("24")
      "},{\"name\":\"logits\",\"datatype\":\"FP32\",\"shape\":[2,3]," RAW("24") "}]}",
         "", 24, BBT_CORRUPT, "ends before"},
+    /* What is not wanted has its length, too. */
+    {"{\"outputs\":[{\"name\":\"x\",\"datatype\":\"BYTES\",\"shape\":[1]," RAW(
+         "9223372036854775807") "},{\"name\":\"logits\",\"datatype\":\"FP32\",\"shape\":[2,3],"
+     RAW("24") "}]}", "", 48, BBT_CORRUPT, "ends before"},
+    /* Numbers before or without what is needed to read them. */
+    {"{\"outputs\":[{\"data\":[1,2,3,4,5],\"name\":\"logits\",\"datatype\":\"FP32\","
+     "\"shape\":[2,3]}]}", NULL, 0, BBT_CORRUPT, "shape that goes with"},
+    {"{\"outputs\":[{\"data\":[1,2,3,4,5,6,7],\"name\":\"logits\",\"datatype\":\"FP32\","
+     "\"shape\":[2,3]}]}", NULL, 0, BBT_CORRUPT, "shape that goes with"},
+    {"{\"outputs\":[{\"data\":[1,2,3,4,5,6],\"name\":\"logits\",\"datatype\":\"INT32\","
+     "\"shape\":[2,3]}]}", NULL, 0, BBT_CORRUPT, "holds no reals"},
+    {"{\"outputs\":[{\"data\":[1,2,3,4,5,6],\"name\":\"logits\",\"datatype\":\"FP32\"}]}",
+        NULL, 0, BBT_CORRUPT, "without a shape"},
+    {"{\"outputs\":[{\"data\":[1],\"shape\":[1],\"name\":\"x\"},{\"name\":\"logits\","
+     "\"datatype\":\"FP32\",\"shape\":[2,3],\"data\":0}]}", NULL, 0, BBT_CORRUPT,
+        "shape that goes with"},
+    {"{\"x\":[{\"name\":\"logits\",\"datatype\":\"FP32\",\"shape\":[2,3],"
+     "\"data\":[1,2,3,4,5,6]}],\"outputs\":[]}", NULL, 0, BBT_CORRUPT, "no output"},
+    {"{\"outputs\":[{\"name\":\"logits\",\"datatype\":\"FP32\",\"shape\":[2,3],"
+     "\"data\":[1,2,3,4,5,6]},{\"name\":\"logits\",\"datatype\":\"FP32\",\"shape\":[2,3],"
+     "\"data\":[1,2,3,4,5,6]}]}", NULL, 0, BBT_CORRUPT, "twice"},
+    {"{\"outputs\":[{\"name\":\"logits\",\"datatype\":\"FP32\",\"shape\":[2,3],"
+     "\"data\":[1,2,3,4,5,6]},{\"name\":\"logits\",\"datatype\":\"FP32\",\"shape\":[2,3],"
+     "\"data\":0}]}", NULL, 0, BBT_CORRUPT, "twice"},
     {"{\"outputs\":[],\"outputs\":[]}", NULL, 0, BBT_CORRUPT, "response"},
 };
 
@@ -186,7 +211,7 @@ static void expect_bad(
 
     memcpy(body, b->head, head);
     r.arg = b->head_length && !b->head_length[0] ? true_length : b->head_length;
-    rc = prov_decode(kserve2(), m, ask, &r, &a, &err);
+    rc = wire_decode(kserve2(), m, ask, &r, &a, &err);
     if (rc != b->rc || err.rc != b->rc || !strstr(err.msg, b->why))
         fail_msg("%s: rc %s, \"%s\" and not \"%s\"", b->head, bbt_rc_name(rc), err.msg,
             b->why);
@@ -224,12 +249,85 @@ static void only_the_labels_must_be_finite(void **state)
     r = wire_reply(&w);
     data = w.body + w.len - 2 * 32 * 4;
     memcpy(data + 8 * 4, &nan, 4); /* word 8 of row 0 */
-    assert_int_equal(prov_decode(kserve2(), &m, &ask, &r, &a, &err), BBT_OK);
+    assert_int_equal(wire_decode(kserve2(), &m, &ask, &r, &a, &err), BBT_OK);
     prov_answer_fini(&a);
     memcpy(data + (32 + 30) * 4, &nan, 4); /* word 30, a label, of row 1 */
-    assert_int_equal(prov_decode(kserve2(), &m, &ask, &r, &a, &err), BBT_CORRUPT);
+    assert_int_equal(wire_decode(kserve2(), &m, &ask, &r, &a, &err), BBT_CORRUPT);
     assert_non_null(strstr(err.msg, "not finite"));
     wire_fini(&w);
+}
+
+/* Members of an object come in any order: numbers may be there before their shape is. */
+static void numbers_before_their_shape(void **state)
+{
+    static const char *const body[] = {
+        "{\"outputs\":[{\"data\":[1,2,3,[4,\"]\"]],\"name\":\"x\",\"shape\":[9]},"
+        "{\"data\":[[1,2,3],[4,5,-6.5]],\"datatype\":\"FP32\",\"name\":\"logits\","
+        "\"shape\":[2,3]}]}",
+        "{\"outputs\":[{\"shape\":[2,3],\"data\":[1,2,3,4,5,-6.5],\"datatype\":\"FP32\","
+        "\"name\":\"logits\"}],\"id\":\"r7g12c3\"}"};
+    float prompt[WIRE_P * WIRE_H];
+    struct prov_ask ask = wire_ask(prompt);
+    struct prov_model m = wire_model();
+
+    (void)state;
+    ask.id = "r7g12c3";
+    for (size_t i = 0; i < 2; i++) {
+        struct prov_reply r = {
+            .status = 200, .body = (const uint8_t *)body[i], .len = strlen(body[i])};
+        struct prov_answer a = {0};
+        struct bbt_err err = {0};
+
+        if (wire_decode(kserve2(), &m, &ask, &r, &a, &err) != BBT_OK)
+            fail_msg("%s", err.msg);
+        assert_true(a.logit[0] == 1 && a.logit[4] == 5 && a.logit[5] == -6.5f);
+        prov_answer_fini(&a);
+    }
+}
+
+/* 64 MB of scores, of which six are kept: what is taken of memory is for these. */
+static void scores_of_the_whole_vocabulary_pass_through(void **state)
+{
+    static const char head[] =
+        "{\"outputs\":[{\"name\":\"logits\",\"datatype\":\"FP32\",\"shape\":[2,8,1000000],"
+        "\"parameters\":{\"binary_data_size\":64000000}}]}";
+    static const int32_t label[3] = {999999, 0, 12345};
+    static uint8_t piece[65536];
+    float prompt[WIRE_P * WIRE_H];
+    struct prov_ask ask = wire_ask(prompt);
+    struct prov_model m = wire_model();
+    char length[24];
+    struct prov_reply r = {.status = 200, .header = one_header, .arg = length};
+    struct prov_reader rd = {0};
+    struct prov_answer a = {0};
+
+    (void)state;
+    ask.label_ids = label;
+    (void)snprintf(length, sizeof length, "%zu", sizeof head - 1);
+    prov_reader_begin(&rd, kserve2(), &m, &ask, &r);
+    prov_reader_feed(&rd, head, sizeof head - 1);
+    for (size_t at = 0; at < 64000000;) { /* number i is i */
+        size_t n = 65535 < 64000000 - at ? 65535 : 64000000 - at; /* cuts within numbers */
+
+        for (size_t i = at / 4; i <= (at + n) / 4; i++) {
+            float v = (float)(i % 16777216);
+            uint8_t bytes[4];
+
+            memcpy(bytes, &v, 4);
+            for (size_t k = 0; k < 4; k++)
+                if (i * 4 + k >= at && i * 4 + k < at + n)
+                    piece[i * 4 + k - at] = bytes[k];
+        }
+        prov_reader_feed(&rd, piece, n);
+        at += n;
+    }
+    assert_int_equal(rd.body.room, 0);
+    assert_int_equal(prov_reader_finish(&rd, &a, NULL), BBT_OK);
+    for (int b = 0; b < 2; b++)
+        for (int c = 0; c < 3; c++)
+            assert_true(a.logit[b * 3 + c] ==
+                        (float)((b * 8 + wire_mask[b]) * 1000000 + label[c]));
+    prov_answer_fini(&a);
 }
 
 /* Two labels may share a word; each gets its column. */
@@ -251,7 +349,7 @@ static void labels_in_any_order_and_twice(void **state)
 
         wire_load(&w, golden[g]);
         r = wire_reply(&w);
-        assert_int_equal(prov_decode(kserve2(), &m, &ask, &r, &a, &err), BBT_OK);
+        assert_int_equal(wire_decode(kserve2(), &m, &ask, &r, &a, &err), BBT_OK);
         for (int i = 0; i < 6; i++)
             assert_true(a.logit[i] == logit(i / 3, label[i % 3]));
         prov_answer_fini(&a);
@@ -280,7 +378,7 @@ static void every_truncation_is_an_error(void **state)
             memcpy(copy, w.body, len);
             r.body = copy;
             r.len = len;
-            assert_int_equal(prov_decode(kserve2(), &m, &ask, &r, &a, NULL), BBT_CORRUPT);
+            assert_int_equal(wire_decode(kserve2(), &m, &ask, &r, &a, NULL), BBT_CORRUPT);
             bbt_free(copy);
         }
         wire_fini(&w);
@@ -327,6 +425,8 @@ int main(void)
         cmocka_unit_test(the_rows_of_the_embedding),
         cmocka_unit_test(garbage_is_never_an_answer),
         cmocka_unit_test(only_the_labels_must_be_finite),
+        cmocka_unit_test(numbers_before_their_shape),
+        cmocka_unit_test(scores_of_the_whole_vocabulary_pass_through),
         cmocka_unit_test(labels_in_any_order_and_twice),
         cmocka_unit_test(every_truncation_is_an_error),
         cmocka_unit_test(failed_allocations_leave_nothing),

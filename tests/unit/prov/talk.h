@@ -112,7 +112,7 @@ static inline enum bbt_rc talk_decode(const struct prov_adapter *a, const struct
     struct prov_model m = talk_model();
     struct prov_reply r = {.status = 200, .body = (const uint8_t *)body, .len = strlen(body)};
 
-    return prov_decode(a, &m, ask, &r, ret, err);
+    return wire_decode(a, &m, ask, &r, ret, err);
 }
 
 /* The body is no answer: the code and the sentence. */
@@ -155,7 +155,7 @@ static inline void talk_expect_answer(const struct prov_adapter *a, const struct
 
     wire_load(&w, golden);
     r = wire_reply(&w);
-    if (prov_decode(a, &m, ask, &r, &got, &err) != BBT_OK)
+    if (wire_decode(a, &m, ask, &r, &got, &err) != BBT_OK)
         fail_msg("%s: %s", golden, err.msg);
     for (size_t i = 0; i < ask->batch->rows * WIRE_C; i++) {
         float want = (float)((int)(i / WIRE_C) * 40 + wire_label[i % WIRE_C] - 200) / 4;

@@ -89,6 +89,62 @@ static inline struct prov_reply wire_reply(const struct wire *w)
         .len = w->len};
 }
 
+/* ---- decoding ---- */
+
+/* In pieces of 1 .. `most` bytes, each gone once it was fed. */
+static inline enum bbt_rc wire_decode_in(const struct prov_adapter *a,
+    const struct prov_model *m, const struct prov_ask *ask, const struct prov_reply *r,
+    size_t most, struct prov_answer *ret, struct bbt_err *err)
+{
+    struct prov_reader rd = {0};
+    uint32_t seed = (uint32_t)most;
+
+    prov_reader_begin(&rd, a, m, ask, r);
+    for (size_t at = 0, n; at < r->len; at += n) {
+        uint8_t *copy;
+
+        seed = seed * 1664525u + 1013904223u;
+        n = 1 + (seed >> 8) % most;
+        n = n < r->len - at ? n : r->len - at;
+        copy = bbt_alloc(n); /* exact, so that ASan sees a read past it */
+        assert_non_null(copy);
+        memcpy(copy, r->body + at, n);
+        prov_reader_feed(&rd, copy, n);
+        bbt_free(copy);
+    }
+    return prov_reader_finish(&rd, ret, err);
+}
+
+/* As prov_decode(); how the bytes are cut makes no difference: to the code, the sentence, the
+ * numbers. */
+static inline enum bbt_rc wire_decode(const struct prov_adapter *a, const struct prov_model *m,
+    const struct prov_ask *ask, const struct prov_reply *r, struct prov_answer *ret,
+    struct bbt_err *err)
+{
+    static const size_t most[] = {1, 2, 3, 7, 50, 400};
+    struct bbt_err own = {0};
+    enum bbt_rc rc = prov_decode(a, m, ask, r, ret, &own);
+
+    for (size_t i = 0; i < sizeof most / sizeof most[0]; i++) {
+        struct prov_answer got = {0};
+        struct bbt_err why = {0};
+
+        assert_int_equal(wire_decode_in(a, m, ask, r, most[i], &got, &why), rc);
+        assert_string_equal(why.msg, own.msg);
+        if (rc == BBT_OK) {
+            assert_int_equal(got.tokens_in, ret->tokens_in);
+            assert_int_equal(got.tokens_out, ret->tokens_out);
+            assert_int_equal(got.censored, ret->censored);
+            assert_memory_equal(
+                got.logit, ret->logit, got.rows * got.labels * sizeof *got.logit);
+        }
+        prov_answer_fini(&got);
+    }
+    if (err)
+        *err = own;
+    return rc;
+}
+
 /* ---- the golden files' question ---- */
 
 #define WIRE_B 2

@@ -66,6 +66,10 @@ static const struct opt opts_pause[] = {
     {"reason", 0, "TEXT", "said to whoever looks"},
     {NULL, 0, NULL, NULL},
 };
+static const struct opt opts_delete[] = {
+    {"purge", 0, NULL, "for good and at once, out of the trash too"},
+    {NULL, 0, NULL, NULL},
+};
 static const struct opt opts_predict[] = {
     {"file", 0, "FILE", "texts from a .tsv, .csv, .jsonl, or a line each from .txt"},
     {"label-probs", 0, NULL, "a column with the probability of every label"},
@@ -98,6 +102,11 @@ static const struct cmd commands[] = {
     {"cancel", NULL, SEL, "ends jobs for good", NULL, opts_pause, 1, SIZE_MAX, k_cancel},
     {"set", NULL, "SEL priority=N", "-100 to 100, higher is served first; counts at once",
         NULL, NULL, 2, SIZE_MAX, k_set},
+    {"delete", NULL, SEL, "moves jobs that do not run into the trash",
+        "  bbtctl delete state:failed\n  bbtctl list state:deleted\n  bbtctl undelete 17\n",
+        opts_delete, 1, SIZE_MAX, k_delete},
+    {"undelete", NULL, SEL, "takes jobs out of the trash", NULL, NULL, 1, SIZE_MAX,
+        k_undelete},
     {"result", NULL, SEL, "scores of tuned, manual and calibrated prompt on test data", NULL,
         NULL, 1, SIZE_MAX, k_result},
     {"export", NULL, "JOB", "writes the tuned prompt to a file",

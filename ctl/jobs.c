@@ -31,7 +31,7 @@ static int add_tags(struct ctl *c, json_t *jobs)
     return CTL_OK;
 }
 
-static int fetch(struct ctl *c, const struct sel *s, json_t **ret)
+static int fetch(struct ctl *c, const struct sel *s, bool trash, json_t **ret)
 {
     long long id = sel_single(s);
     json_t *job = NULL, *jobs = NULL;
@@ -45,7 +45,7 @@ static int fetch(struct ctl *c, const struct sel *s, json_t **ret)
             *ret = json_pack("[o]", job);
         return code;
     }
-    code = client_jobs(c, NULL, &jobs);
+    code = client_jobs(c, trash || sel_is_trash(s) ? "all=1" : NULL, &jobs);
     if (code == CTL_OK && sel_is_tagged(s))
         code = add_tags(c, jobs);
     if (code == CTL_OK)
@@ -65,7 +65,8 @@ static const char *and_hint(const char *const *words, size_t n)
                    : "";
 }
 
-static int run(struct ctl *c, const char *const *words, size_t n, bool all, json_t **ret)
+static int run(struct ctl *c, const char *const *words, size_t n, bool all, bool trash,
+    json_t **ret)
 {
     struct bbt_err err = {0};
     struct sel *s = NULL;
@@ -74,7 +75,7 @@ static int run(struct ctl *c, const char *const *words, size_t n, bool all, json
 
     if (sel_parse(words, n, &s, &err) != BBT_OK)
         return ctl_fail(c, CTL_USAGE, "%s", err.msg);
-    code = fetch(c, s, &jobs);
+    code = fetch(c, s, trash, &jobs);
     sel_free(s);
     if (code != CTL_OK)
         return code;
@@ -93,7 +94,12 @@ int jobs_select(struct ctl *c, const struct opt_args *a, size_t from, bool all, 
 {
     if (a->pos_n <= from && !all)
         return ctl_fail(c, CTL_USAGE, "which job? An id, a name, @last, state:STATE ...");
-    return run(c, a->pos + from, a->pos_n - from, all, ret);
+    return run(c, a->pos + from, a->pos_n - from, all, false, ret);
+}
+
+int jobs_select_trash(struct ctl *c, const struct opt_args *a, json_t **ret)
+{
+    return run(c, a->pos, a->pos_n, false, true, ret);
 }
 
 static json_t *newest(const json_t *jobs)
@@ -121,7 +127,7 @@ static int several(const struct ctl *c, const char *word, const json_t *jobs)
 int jobs_one(struct ctl *c, const char *word, json_t **ret)
 {
     json_t *jobs = NULL;
-    int code = run(c, &word, word ? 1 : 0, true, &jobs);
+    int code = run(c, &word, word ? 1 : 0, true, false, &jobs);
 
     if (code != CTL_OK)
         return code;
@@ -140,7 +146,7 @@ bool jobs_over(const json_t *job)
     const char *state = json_get_str(job, "state", "");
 
     return strcmp(state, "completed") == 0 || strcmp(state, "failed") == 0 ||
-        strcmp(state, "cancelled") == 0;
+        strcmp(state, "cancelled") == 0 || strcmp(state, "deleted") == 0;
 }
 
 /* ---- one line ---- */

@@ -1,5 +1,5 @@
-/* k_action.c -- bbtctl pause, resume, cancel, set: the same word to every job of a
- * selector. */
+/* k_action.c -- bbtctl pause, resume, cancel, set, delete, undelete: the same word to every
+ * job of a selector. */
 #include "cmd.h"
 
 #include "base/alloc.h"
@@ -11,10 +11,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Which jobs a selector of several means. */
+enum scope {
+    SCOPE_OPEN,  /* those that are not over */
+    SCOPE_ANY,
+    SCOPE_TRASH, /* deleted ones alone */
+    SCOPE_ALL    /* deleted ones too */
+};
+
 struct action {
     const char *verb, *done; /* "pause", "paused" */
     const char *method, *tail; /* of the request; behind the job's path: ":pause" */
     bool careful;            /* asks before it touches several */
+    enum scope scope;
 };
 
 /* One job. The record afterwards goes to `list`. */
@@ -63,20 +72,27 @@ static int confirm(const struct ctl *c, const struct action *k, const json_t *jo
     return ctl_fail(c, CTL_USAGE, "nothing was done");
 }
 
-/* A selector such as state:running or a name means what can still be changed. */
-static json_t *drop_over(json_t *jobs)
+static bool within(const json_t *job, enum scope scope)
 {
-    json_t *open = json_array();
+    bool deleted = strcmp(json_get_str(job, "state", ""), "deleted") == 0;
+
+    return scope == SCOPE_OPEN ? !jobs_over(job) : scope != SCOPE_TRASH || deleted;
+}
+
+/* A selector such as state:running or a name means what can still be changed. */
+static json_t *narrow(json_t *jobs, enum scope scope)
+{
+    json_t *some = json_array();
 
     for (size_t i = 0; i < json_array_size(jobs); i++)
-        if (!jobs_over(json_array_get(jobs, i)))
-            (void)json_array_append(open, json_array_get(jobs, i));
-    if (json_array_size(jobs) < 2 || json_array_size(open) == 0) {
-        json_decref(open); /* one by name: the daemon says why not */
+        if (within(json_array_get(jobs, i), scope))
+            (void)json_array_append(some, json_array_get(jobs, i));
+    if (json_array_size(jobs) < 2 || json_array_size(some) == 0) {
+        json_decref(some); /* one by name: the daemon says why not */
         return jobs;
     }
     json_decref(jobs);
-    return open;
+    return some;
 }
 
 static char *body_of(const struct opt_args *a)
@@ -94,11 +110,13 @@ static int run(struct ctl *c, const struct opt_args *a, const struct action *k,
 {
     json_t *jobs = NULL, *list;
     size_t done = 0;
-    int code = jobs_select(c, a, 0, false, &jobs), worst = CTL_OK;
+    int code = k->scope >= SCOPE_TRASH ? jobs_select_trash(c, a, &jobs)
+                                       : jobs_select(c, a, 0, false, &jobs);
+    int worst = CTL_OK;
 
     if (code != CTL_OK)
         return code;
-    jobs = drop_over(jobs);
+    jobs = narrow(jobs, k->scope);
     list = json_array();
     worst = confirm(c, k, jobs);
     for (size_t i = 0; worst != CTL_USAGE && i < json_array_size(jobs); i++) {
@@ -126,17 +144,20 @@ static int run_verb(struct ctl *c, const struct opt_args *a, const struct action
 
 int k_pause(struct ctl *c, const struct opt_args *a)
 {
-    return run_verb(c, a, &(struct action){"pause", "paused", "POST", ":pause", false});
+    return run_verb(c, a,
+        &(struct action){"pause", "paused", "POST", ":pause", false, SCOPE_OPEN});
 }
 
 int k_resume(struct ctl *c, const struct opt_args *a)
 {
-    return run_verb(c, a, &(struct action){"resume", "queued", "POST", ":resume", false});
+    return run_verb(c, a,
+        &(struct action){"resume", "queued", "POST", ":resume", false, SCOPE_OPEN});
 }
 
 int k_cancel(struct ctl *c, const struct opt_args *a)
 {
-    return run_verb(c, a, &(struct action){"cancel", "cancelled", "POST", ":cancel", true});
+    return run_verb(c, a,
+        &(struct action){"cancel", "cancelled", "POST", ":cancel", true, SCOPE_OPEN});
 }
 
 /* KEY=VALUE is the last argument. */
@@ -159,5 +180,29 @@ int k_set(struct ctl *c, const struct opt_args *a)
     sel.pos_n--;
     (void)snprintf(done, sizeof done, "at priority %ld", n);
     (void)snprintf(body, sizeof body, "{\"priority\": %ld}", n);
-    return run(c, &sel, &(struct action){"set", done, "PATCH", "", false}, body);
+    return run(c, &sel, &(struct action){"set", done, "PATCH", "", false, SCOPE_OPEN}, body);
+}
+
+int k_delete(struct ctl *c, const struct opt_args *a)
+{
+    int code;
+
+    if (opt_has(a, "purge"))
+        return run(c, a,
+            &(struct action){
+                "delete --purge", "gone for good", "DELETE", "?purge=1", true, SCOPE_ALL},
+            NULL);
+    code = run(
+        c, a, &(struct action){"delete", "deleted", "DELETE", "", true, SCOPE_ANY}, NULL);
+    if (code == CTL_OK)
+        ctl_note(c, "kept for a while (retention.trash): bbtctl undelete takes it back");
+    return code;
+}
+
+int k_undelete(struct ctl *c, const struct opt_args *a)
+{
+    return run(c, a,
+        &(struct action){
+            "undelete", "out of the trash", "POST", ":undelete", false, SCOPE_TRASH},
+        NULL);
 }

@@ -94,7 +94,7 @@ int k_server_vacuum(struct ctl *c, const struct opt_args *a)
     if (code != CTL_OK)
         return code;
     if (!sheet_json(c, v))
-        (void)printf("%lld bytes given back, %lld jobs let go of\n",
+        (void)printf("%lld bytes given back; what is not kept went in %lld steps\n",
             json_get_int(v, "bytes", 0), json_get_int(v, "let_go", 0));
     json_decref(v);
     return CTL_OK;

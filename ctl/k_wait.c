@@ -26,7 +26,8 @@ static int verdict(const json_t *jobs, enum wait_for want)
 
         paused = paused || strcmp(state, "paused") == 0;
         failed = failed || strcmp(state, "failed") == 0;
-        cancelled = cancelled || strcmp(state, "cancelled") == 0;
+        cancelled = cancelled || strcmp(state, "cancelled") == 0 ||
+            strcmp(state, "deleted") == 0;
         other = other || strcmp(state, "completed") == 0;
     }
     if (failed)

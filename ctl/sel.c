@@ -65,7 +65,8 @@ static enum bbt_rc check_state(const char *text, struct bbt_err *err)
         names[i] = rec_state_name((enum rec_state)i);
     near = hint_nearest(text, names, REC_STATE_NR);
     return bbt_fail(err, BBT_INVALID,
-        "state:%s: must be queued, running, paused, completed, failed or cancelled%s%s%s",
+        "state:%s: must be queued, running, paused, completed, failed, cancelled or deleted"
+        "%s%s%s",
         text, near ? " (did you mean " : "", near ? near : "", near ? "?)" : "");
 }
 
@@ -184,6 +185,18 @@ bool sel_is_ids(const struct sel *s)
         if (s->part[i].kind != PART_RANGE)
             return false;
     return s->parts > 0;
+}
+
+bool sel_is_trash(const struct sel *s)
+{
+    for (size_t i = 0; i < s->terms; i++)
+        for (size_t k = 0; !s->term[i].not && k < s->term[i].n; k++) {
+            const struct part *p = &s->part[s->term[i].first + k];
+
+            if (p->kind == PART_STATE && strcmp(p->text, "deleted") == 0)
+                return true;
+        }
+    return false;
 }
 
 bool sel_is_tagged(const struct sel *s)

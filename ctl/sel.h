@@ -24,6 +24,9 @@ void sel_free(struct sel *s); /* NULL is fine */
 /* Does it name ids only, such as "17,19"? */
 bool sel_is_ids(const struct sel *s);
 
+/* Does it ask for deleted jobs (state:deleted)? */
+bool sel_is_trash(const struct sel *s);
+
 /* Are the jobs' tags needed (member "tags" of each)? */
 bool sel_is_tagged(const struct sel *s);
 

@@ -26,6 +26,8 @@ static const struct web_route routes[] = {
     {"GET", "/v1/jobs", api_jobs_get, 0},
     {"GET", "/v1/jobs/{id}", api_job_get, 0},
     {"PATCH", "/v1/jobs/{id}", api_job_patch, API_JSON_MAX},
+    {"DELETE", "/v1/jobs/{id}", api_job_delete, API_JSON_MAX},
+    {"POST", "/v1/jobs/{id}:undelete", api_job_undelete, API_JSON_MAX},
     {"GET", "/v1/jobs/{id}/spec", api_job_spec, 0},
     {"GET", "/v1/jobs/{id}/generations", api_job_generations, 0},
     {"GET", "/v1/jobs/{id}/events", api_job_events, 0},

@@ -76,9 +76,10 @@ json_t *api_real(double v);        /* or null where it is not finite */
 
 /* ---- handlers ---- */
 
-web_handler_fn api_jobs_post, api_jobs_validate, api_jobs_get, api_job_get, api_job_spec,
-    api_job_pause, api_job_resume, api_job_cancel, api_job_patch, api_job_generations,
-    api_job_result, api_job_prompt, api_job_predict, api_job_events;
+web_handler_fn api_jobs_post, api_jobs_validate, api_jobs_get, api_job_get,
+    api_job_spec, api_job_pause, api_job_resume, api_job_cancel, api_job_patch,
+    api_job_delete, api_job_undelete, api_job_generations, api_job_result,
+    api_job_prompt, api_job_predict, api_job_events;
 web_handler_fn api_blob_put, api_blob_head;
 web_handler_fn api_events_get;
 web_handler_fn api_providers_get, api_provider_get, api_provider_test;

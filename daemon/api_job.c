@@ -56,7 +56,7 @@ void api_jobs_get(struct web_req *r, void *arg)
 
     if (state && st == REC_STATE_NR) {
         api_problem(r, BBT_INVALID,
-            "state: queued, running, paused, completed, failed or cancelled");
+            "state: queued, running, paused, completed, failed, cancelled or deleted");
         return;
     }
     l = (struct list_api *)(void *)api_new(r, arg, sizeof *l);
@@ -64,7 +64,7 @@ void api_jobs_get(struct web_req *r, void *arg)
         return;
     l->a.free = list_free;
     l->a.then = list_then;
-    l->f.states = state ? 1u << st : 0;
+    l->f.states = state ? 1u << st : web_query(r, "all") ? ~0u : 0;
     if (name) {
         (void)snprintf(l->name, sizeof l->name, "%s", name);
         l->f.name = l->name;

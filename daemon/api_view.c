@@ -51,6 +51,10 @@ json_t *api_view_job(struct daemon *d, const struct rec_job *j)
         (json_int_t)j->generations_max, "evaluations", (json_int_t)j->evaluations_max,
         "best_dev", api_real(j->best_dev), "last_loss", api_real(j->last_loss));
 
+    if (v && j->state == REC_DELETED) {
+        (void)json_object_set_new(v, "deleted", api_time(j->deleted_us));
+        (void)json_object_set_new(v, "was", json_string(rec_state_name(j->was)));
+    }
     if (v && has)
         (void)json_object_set_new(v, "live", view_live(&live));
     return v;

@@ -26,7 +26,12 @@ static int64_t before(uint64_t keep_us)
 struct store_retain upkeep_limits(const struct conf *conf)
 {
     return (struct store_retain){
-        before(conf->retention.ledger_us), before(conf->retention.jobs_us)};
+        .ledger_before_us = before(conf->retention.ledger_us),
+        .jobs_before_us = before(conf->retention.jobs_us),
+        .checkpoints_before_us = before(conf->retention.checkpoints_us),
+        .trash_before_us = before(conf->retention.trash_us),
+        .events_before_us = before(conf->retention.events_us),
+    };
 }
 
 static void run_step(struct port_call *c, struct port_db *db)
@@ -62,7 +67,7 @@ static void step(struct op *op)
         if (u->asking)
             return;
         if (u->steps)
-            log_info("upkeep", "let go of %llu jobs' ledgers or rows",
+            log_info("upkeep", "let go of old jobs, ledgers, checkpoints, events: %llu steps",
                 (unsigned long long)u->steps);
         u->steps = 0;
         timer_start(&u->timer, EVERY_US);

@@ -5,7 +5,7 @@
 #include <string.h>
 
 static const char *const states[REC_STATE_NR] = {
-    "queued", "running", "paused", "completed", "failed", "cancelled"};
+    "queued", "running", "paused", "completed", "failed", "cancelled", "deleted"};
 
 static const char *const phases[REC_PHASE_NR] = {
     "train", "dev", "test", "manual", "calibrate", "probe", "predict"};

@@ -16,6 +16,7 @@ enum rec_state {
     REC_COMPLETED,
     REC_FAILED,
     REC_CANCELLED,
+    REC_DELETED, /* in the trash; not a state that a job is moved to */
     REC_STATE_NR
 };
 
@@ -59,10 +60,12 @@ struct rec_job {
     int64_t id;
     char name[REC_NAME_MAX];
     enum rec_state state;
+    enum rec_state was; /* what a deleted job comes back to; else the same as `state` */
     char reason[REC_REASON_MAX]; /* closed list of the states' reasons */
     char detail[REC_DETAIL_MAX]; /* a sentence for people; may be empty */
     int64_t priority;
     int64_t created_us, started_us, ended_us, updated_us; /* wall clock; 0 = not yet */
+    int64_t deleted_us;
     struct rec_usage usage;
     uint64_t generations_max; /* plan, 0 = open */
     uint64_t evaluations_max;

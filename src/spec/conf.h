@@ -67,7 +67,8 @@ struct conf {
         enum conf_restart on_restart;
     } queue;
     struct {
-        uint64_t jobs_us, ledger_us; /* after a job's end; 0 = for ever */
+        uint64_t jobs_us, ledger_us, checkpoints_us; /* after a job's end; 0 = for ever */
+        uint64_t trash_us, events_us;
     } retention;
     char *timezone; /* of days and hours where nothing else is said */
     struct {

@@ -67,6 +67,9 @@ static const char *const laws[] = {
     "'a', 'no')) FROM job WHERE (state IN ('completed', 'failed', 'cancelled')) <> "
     "(ended_us > 0)",
 
+    "SELECT printf('job %d is running, in the trash', id) FROM job WHERE state = 'running' "
+    "AND deleted_us > 0",
+
     "SELECT printf('job %d has no spec', id) FROM job LEFT JOIN job_spec ON job_spec.job = "
     "id WHERE job_spec.job IS NULL",
 };

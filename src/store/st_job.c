@@ -8,10 +8,12 @@
 #include <string.h>
 
 #define COLS                                                                           \
-    "id, name, state, reason, detail, priority, created_us, started_us, ended_us, "    \
-    "updated_us, generations, evaluations, examples, requests, repeated, failures, "   \
-    "tokens_in, tokens_out, active_us, generations_max, evaluations_max, best_dev, "   \
-    "last_loss"
+    "id, name, state, deleted_us, reason, detail, priority, created_us, started_us, "  \
+    "ended_us, updated_us, generations, evaluations, examples, requests, repeated, "   \
+    "failures, tokens_in, tokens_out, active_us, generations_max, evaluations_max, "   \
+    "best_dev, last_loss"
+
+#define STATE "iif(deleted_us > 0, 'deleted', state)"
 
 #define LIST_LIMIT 1000
 
@@ -24,8 +26,10 @@ static void read_job(struct query *q, struct rec_job *j)
     j->id = db_col_int(q);
     db_col_text(q, j->name, sizeof j->name);
     db_col_text(q, state, sizeof state);
-    j->state = rec_state_parse(state);
-    q->bad = q->bad || j->state == REC_STATE_NR;
+    j->was = rec_state_parse(state);
+    q->bad = q->bad || j->was == REC_STATE_NR;
+    j->deleted_us = db_col_int(q);
+    j->state = j->deleted_us > 0 ? REC_DELETED : j->was;
     db_col_text(q, j->reason, sizeof j->reason);
     db_col_text(q, j->detail, sizeof j->detail);
     j->priority = db_col_int(q);
@@ -192,18 +196,18 @@ enum bbt_rc store_job_list(struct store *s, const struct store_filter *f,
 {
     static const char up[] =
         "SELECT " COLS " FROM job WHERE id > ?1 AND (?2 IS NULL OR name = ?2) AND "
-        "(?3 = '' OR instr(?3, ',' || state || ',') > 0) ORDER BY id LIMIT ?4";
+        "instr(?3, ',' || " STATE " || ',') > 0 ORDER BY id LIMIT ?4";
     static const char down[] =
         "SELECT " COLS
         " FROM job WHERE (?1 = 0 OR id < ?1) AND (?2 IS NULL OR name = ?2) "
-        "AND (?3 = '' OR instr(?3, ',' || state || ',') > 0) ORDER BY id DESC LIMIT ?4";
+        "AND instr(?3, ',' || " STATE " || ',') > 0 ORDER BY id DESC LIMIT ?4";
     char states[128];
     struct query q;
     struct rec_job *rows = NULL;
     size_t n = 0;
     enum bbt_rc rc = BBT_OK, end;
 
-    states_text(f->states, states, sizeof states);
+    states_text(f->states ? f->states : ~(1u << REC_DELETED), states, sizeof states);
     db_start(&q, s, f->newest_first ? down : up);
     db_int(&q, f->after);
     db_text(&q, f->name);
@@ -242,7 +246,8 @@ static enum bbt_rc first_of(struct store *s, enum rec_state state, const int64_t
 
     *ret = (struct rec_job){0};
     db_start(
-        &q, s, "SELECT " COLS " FROM job WHERE state = ? ORDER BY priority DESC, id");
+        &q, s, "SELECT " COLS " FROM job WHERE state = ? AND deleted_us = 0 "
+               "ORDER BY priority DESC, id");
     db_text(&q, rec_state_name(state));
     while (db_row(&q)) {
         read_job(&q, &job);
@@ -298,7 +303,7 @@ static enum bbt_rc state_of(
     char name[16] = "";
     enum bbt_rc rc;
 
-    db_start(&q, s, "SELECT state FROM job WHERE id = ?");
+    db_start(&q, s, "SELECT " STATE " FROM job WHERE id = ?");
     db_int(&q, id);
     if (db_row(&q))
         db_col_text(&q, name, sizeof name);
@@ -341,7 +346,7 @@ enum bbt_rc store_job_state(
     enum rec_state now = REC_STATE_NR;
     enum bbt_rc rc;
 
-    if ((unsigned)m->to >= REC_STATE_NR)
+    if ((unsigned)m->to >= REC_DELETED)
         return bbt_fail(err, BBT_INVALID, "no such state");
     if (m->reason && strlen(m->reason) >= REC_REASON_MAX)
         return bbt_fail(err, BBT_INVALID, "the reason \"%s\" is too long", m->reason);

@@ -26,7 +26,7 @@ BBT_NODISCARD enum bbt_rc store_job_get(struct store *s, int64_t id,
     struct rec_job *ret, char **ret_spec_json, struct bbt_err *err);
 
 struct store_filter {
-    unsigned states;  /* bits 1u << REC_*; 0 = every state */
+    unsigned states;  /* bits 1u << REC_*; 0 = every state but deleted */
     const char *name; /* exactly this name; NULL = any */
     int64_t
         after; /* ids above this one (below it where newest_first); 0 = from the end */
@@ -38,8 +38,8 @@ struct store_filter {
 BBT_NODISCARD enum bbt_rc store_job_list(struct store *s, const struct store_filter *f,
     struct rec_job **ret, size_t *ret_n, struct bbt_err *err);
 
-/* The first job by (priority, higher first; id) whose state is among `states` and which
- * is not one of the `nlive` ids. BBT_NOTFOUND where there is none. */
+/* The first job by (priority, higher first; id) whose state is among `states` (deleted ones
+ * never) and which is not one of the `nlive` ids. BBT_NOTFOUND where there is none. */
 BBT_NODISCARD enum bbt_rc store_job_next(struct store *s, unsigned states,
     const int64_t *live, size_t nlive, struct rec_job *ret, struct bbt_err *err);
 
@@ -53,6 +53,7 @@ struct store_move {
 };
 
 /* Sets state, reason and detail; started_us at the first running, ended_us at an end.
+ * Never to REC_DELETED (st_trash.h).
  * BBT_NOTFOUND; BBT_CONFLICT where the state is not among `from`. */
 BBT_NODISCARD enum bbt_rc store_job_state(
     struct store *s, const struct store_move *m, struct bbt_err *err);

@@ -3,56 +3,90 @@
 #include "base/killpoint.h"
 #include "store/db.h"
 
-/* The job that ended first, before `before_us`, and still has what `probe` looks for. */
-static enum bbt_rc first_job(struct store *s, const char *sql, int64_t before_us,
-    int64_t *ret_id, struct bbt_err *err)
-{
-    struct query q;
+#define EVENTS_PER_STEP 500
 
-    *ret_id = 0;
-    if (before_us <= 0)
-        return BBT_OK;
-    db_start(&q, s, sql);
-    db_int(&q, before_us);
-    if (db_row(&q))
-        *ret_id = db_col_int(&q);
-    return db_end(&q, err);
-}
+/* One kind of what may go: finds the first job that still has it, and takes it away. Literals:
+ * a statement is found by its address. */
+struct rule {
+    const char *find; /* one parameter: before when */
+    const char *drop[5];
+};
 
-static const char old_job[] =
-    "SELECT id FROM job WHERE ended_us > 0 AND ended_us < ? ORDER BY ended_us LIMIT 1";
-static const char old_ledger[] =
+#define DROP_JOB                                                                       \
+    {"DELETE FROM job WHERE id = ?", /* and, by reference, all that is its own */      \
+        "DELETE FROM event WHERE job = ?"}
+
+static const struct rule trash = {
+    "SELECT id FROM job WHERE deleted_us > 0 AND deleted_us < ? ORDER BY deleted_us LIMIT 1",
+    DROP_JOB};
+static const struct rule jobs = {
+    "SELECT id FROM job WHERE ended_us > 0 AND ended_us < ? ORDER BY ended_us LIMIT 1",
+    DROP_JOB};
+static const struct rule ledger = {
     "SELECT id FROM job WHERE ended_us > 0 AND ended_us < ? AND "
     "(EXISTS (SELECT 1 FROM answer WHERE answer.job = id) OR "
-    "EXISTS (SELECT 1 FROM mark WHERE mark.job = id) OR "
-    "EXISTS (SELECT 1 FROM cand WHERE cand.job = id) OR "
-    "EXISTS (SELECT 1 FROM snapshot WHERE snapshot.job = id)) ORDER BY ended_us LIMIT 1";
+    "EXISTS (SELECT 1 FROM mark WHERE mark.job = id)) ORDER BY ended_us LIMIT 1",
+    {"DELETE FROM answer WHERE job = ?", "DELETE FROM mark WHERE job = ?"}};
+static const struct rule checkpoint = {
+    "SELECT id FROM job WHERE ended_us > 0 AND ended_us < ? AND "
+    "(EXISTS (SELECT 1 FROM cand WHERE cand.job = id) OR "
+    "EXISTS (SELECT 1 FROM snapshot WHERE snapshot.job = id)) ORDER BY ended_us LIMIT 1",
+    {"DELETE FROM cand WHERE job = ?", "DELETE FROM snapshot WHERE job = ?",
+        "UPDATE gen SET trace = NULL WHERE job = ? AND trace IS NOT NULL"}};
 
-/* Literals: a statement is found by its address. */
-static const char *const drop_ledger[] = {
-    "DELETE FROM answer WHERE job = ?",
-    "DELETE FROM mark WHERE job = ?",
-    "DELETE FROM cand WHERE job = ?",
-    "DELETE FROM snapshot WHERE job = ?",
-    "UPDATE gen SET trace = NULL WHERE job = ? AND trace IS NOT NULL",
-};
-static const char *const drop_job[] = {
-    "DELETE FROM job WHERE id = ?", /* and, by reference, all that is its own */
-    "DELETE FROM event WHERE job = ?",
-};
-
-static enum bbt_rc drop(struct store *s, const char *const *sql, size_t n, int64_t id,
-    struct bbt_err *err)
+static enum bbt_rc drop(
+    struct store *s, const struct rule *r, int64_t id, struct bbt_err *err)
 {
     enum bbt_rc rc = BBT_OK;
 
-    for (size_t i = 0; rc == BBT_OK && i < n; i++) {
+    for (size_t i = 0; rc == BBT_OK && i < sizeof r->drop / sizeof *r->drop && r->drop[i];
+         i++) {
         struct query q;
 
-        db_start(&q, s, sql[i]);
+        db_start(&q, s, r->drop[i]);
         db_int(&q, id);
         rc = db_done(&q, err);
     }
+    return rc;
+}
+
+/* *ret_more: it found something, and there may be another. */
+static enum bbt_rc apply(struct store *s, const struct rule *r, int64_t before_us,
+    bool *ret_more, struct bbt_err *err)
+{
+    struct query q;
+    int64_t id = 0;
+    enum bbt_rc rc;
+
+    *ret_more = false;
+    if (before_us <= 0)
+        return BBT_OK;
+    db_start(&q, s, r->find);
+    db_int(&q, before_us);
+    if (db_row(&q))
+        id = db_col_int(&q);
+    rc = db_end(&q, err);
+    *ret_more = id != 0;
+    return rc == BBT_OK && id ? drop(s, r, id, err) : rc;
+}
+
+/* Their ids grow with time, so the oldest are looked at alone. */
+static enum bbt_rc drop_events(
+    struct store *s, int64_t before_us, bool *ret_more, struct bbt_err *err)
+{
+    struct query q;
+    enum bbt_rc rc;
+
+    *ret_more = false;
+    if (before_us <= 0)
+        return BBT_OK;
+    db_start(&q, s,
+        "DELETE FROM event WHERE wall_us < ? AND id IN (SELECT id FROM event ORDER BY id "
+        "LIMIT ?)");
+    db_int(&q, before_us);
+    db_int(&q, EVENTS_PER_STEP);
+    rc = db_done(&q, err);
+    *ret_more = rc == BBT_OK && db_changed(s) == EVENTS_PER_STEP;
     return rc;
 }
 
@@ -76,25 +110,26 @@ static enum bbt_rc sweep_blobs(struct store *s, struct bbt_err *err)
 enum bbt_rc store_retain(
     struct store *s, const struct store_retain *r, bool *ret_more, struct bbt_err *err)
 {
-    int64_t id = 0;
+    const struct {
+        const struct rule *rule;
+        int64_t before_us;
+    } all[] = {{&trash, r->trash_before_us}, {&jobs, r->jobs_before_us},
+        {&ledger, r->ledger_before_us}, {&checkpoint, r->checkpoints_before_us}};
+    bool more = false;
     enum bbt_rc rc = db_enter(s, err);
 
     if (rc != BBT_OK)
         return rc;
-    rc = first_job(s, old_job, r->jobs_before_us, &id, err);
-    if (rc == BBT_OK && id) {
-        rc = drop(s, drop_job, sizeof drop_job / sizeof drop_job[0], id, err);
-    } else if (rc == BBT_OK) {
-        rc = first_job(s, old_ledger, r->ledger_before_us, &id, err);
-        if (rc == BBT_OK && id)
-            rc = drop(s, drop_ledger, sizeof drop_ledger / sizeof drop_ledger[0], id, err);
-        else if (rc == BBT_OK)
-            rc = sweep_blobs(s, err);
-    }
+    for (size_t i = 0; rc == BBT_OK && !more && i < sizeof all / sizeof *all; i++)
+        rc = apply(s, all[i].rule, all[i].before_us, &more, err);
+    if (rc == BBT_OK && !more)
+        rc = drop_events(s, r->events_before_us, &more, err);
+    if (rc == BBT_OK && !more)
+        rc = sweep_blobs(s, err);
     BBT_KILLPOINT("retain");
     rc = db_leave(s, rc, err);
     if (rc == BBT_OK)
-        *ret_more = id != 0;
+        *ret_more = more;
     return rc;
 }
 

@@ -18,16 +18,19 @@ struct store;
 BBT_NODISCARD enum bbt_rc store_audit(const char *state_dir,
     void (*say)(void *arg, const char *finding), void *arg, struct bbt_err *err);
 
-/* What is to go; 0 keeps. Wall clock times: of jobs that ended before. */
+/* What is to go: what is older than these wall clock times; 0 keeps. */
 struct store_retain {
-    int64_t ledger_before_us; /* their answers, marks, candidates, snapshot */
-    int64_t jobs_before_us;   /* the jobs themselves, with everything */
+    int64_t ledger_before_us;      /* answers and marks of jobs that ended before */
+    int64_t jobs_before_us;        /* such jobs themselves, with everything */
+    int64_t checkpoints_before_us; /* their candidates, traces, snapshot */
+    int64_t trash_before_us;       /* jobs that were deleted before, with everything */
+    int64_t events_before_us;      /* events, whoever's they are */
 };
 
-/* Drops what one job has to give, and says whether there may be more; small steps, so that
- * others get their turns. Counters, curve, best prompt and result of a job stay as long as
- * the job does. When nothing is left: data files that no job names, the second time they
- * are met like that. */
+/* Drops what one job has to give, or some events, and says whether there may be more; small
+ * steps, so that others get their turns. Counters, curve, best prompt and result of a job stay
+ * as long as the job does. When nothing is left: data files that no job names, the second time
+ * they are met like that. */
 BBT_NODISCARD enum bbt_rc store_retain(
     struct store *s, const struct store_retain *r, bool *ret_more, struct bbt_err *err);
 

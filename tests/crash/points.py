@@ -6,7 +6,7 @@ the story below does not reach fails. Per point: the daemon dies at its first pa
 again, and finishes; and once more at a later pass drawn from the seed, on a database that the
 first version of the schema made. Then
 
-  - what was acknowledged before the death (submit, pause, priority, cancel, result) is still so;
+  - what was acknowledged before the death (submit, pause, priority, cancel, trash) is still so;
   - the prompts, the ledger and the counters are those of the run that nobody disturbed;
   - the providers were asked again only what had a mark at the moment of death, those rows say
     so, and every distinct answer that they gave is in the ledger once;
@@ -54,6 +54,7 @@ class Story:
         self.files = rig.data()
         self.ids, self.stands = {}, {}  # job -> what was acknowledged last
         self.urged = {}  # job -> its acknowledged priority
+        self.trash, self.purged = {}, set()  # job -> whether it was acknowledged as deleted
         self.marked, self.before = {}, {}
         self.prompts, self.usage, self.results = {}, {}, {}
 
@@ -88,6 +89,13 @@ class Story:
             expect(job in states, f"job {job} was acknowledged and is gone")
             expect(not state or states[job] == state, f"job {job}: {state} was acknowledged, the "
                    f"database says {states[job]}")
+        deleted = dict(self.rig.query("SELECT id, deleted_us > 0 FROM job"))
+        for job, there in self.trash.items():
+            expect(deleted.get(job) == there, f"job {job}: {deleted.get(job)}, not {there}")
+        for job in self.purged:
+            left = self.rig.query("SELECT (SELECT count(*) FROM answer WHERE job = ?1) + (SELECT "
+                                  "count(*) FROM event WHERE job = ?1)", job)
+            expect(job not in states and left == [(0,)], f"job {job} was purged: {left}")
         priorities = self.rig.priorities()
         for job, n in self.urged.items():
             expect(priorities.get(job) == n, f"job {job}: priority {n} was acknowledged, the "
@@ -154,6 +162,25 @@ class Story:
         expect(status == 200 and got["priority"] == priority, f"priority: {status} {got}")
         self.urged[job] = priority
 
+    def delete(self, name):
+        """Into the trash, out of it, and away for good; each is acknowledged."""
+        job = self.ids[name]
+        for method, tail, there in (("DELETE", "", 1), ("POST", ":undelete", 0),
+                                    ("DELETE", "", 1)):
+            self.trash.pop(job, None)
+            status, got = self.ask(method, f"/v1/jobs/{job}{tail}")
+            expect(status in (200, 409) if tail else status == 200, f"{method}: {status} {got}")
+            self.trash[job] = there
+        del self.stands[job], self.trash[job]
+        self.urged.pop(job, None)
+        for _ in range(500):
+            status, got = self.ask("DELETE", f"/v1/jobs/{job}?purge=1")
+            if status != 409:  # answers on their way
+                break
+            time.sleep(0.01)
+        expect(status == 200 or (status == 404 and self.deaths), f"purge: {status} {got}")
+        self.purged.add(job)
+
     def pause_and_resume(self, name):
         if self.move(name, "pause", "paused"):
             expect(self.job(name)["state"] == "paused", "a paused job is paused")
@@ -178,6 +205,7 @@ class Story:
         self.until("requests", lambda: self.job("main")["usage"]["requests"] >= 6)
         self.pause_and_resume("main")
         self.move("gone", "cancel", "cancelled")
+        self.delete("gone")
         self.until("the refusal", lambda: self.job("refused")["state"] == "paused")
         self.stands[self.ids["refused"]] = "paused"
         self.fakes["two"].refuse = lambda _: None
@@ -253,9 +281,13 @@ class Story:
         head = f"j{self.ids[name]}-"
         return {k[len(head):]: v for k, v in books.items() if k.startswith(head)}
 
+    def kept(self, id_):
+        return int(id_[1:].partition("-")[0]) not in self.purged
+
     def judge(self, calm):
         for id_, row in self.before.items():
-            expect(self.rows.get(id_, ())[:2] == row[:2], f"{id_} was in the ledger and is not")
+            expect(not self.kept(id_) or self.rows.get(id_, ())[:2] == row[:2],
+                   f"{id_} was in the ledger and is not")
         for name in ("main", "refused"):
             expect(self.prompts[name] == calm.prompts[name], f"the prompt of {name} differs")
             mine, theirs = self.own(name, self.rows), calm.own(name, calm.rows)
@@ -282,6 +314,7 @@ class Story:
                    f"death: {sorted(self.marked)}")
             if again > 0 and id_ in self.rows:
                 expect(self.rows[id_][2] == again, f"{id_} was repeated and is not counted")
+        answered = {i: v for i, v in answered.items() if self.kept(i)}
         lost = set(answered) - set(self.rows) - set(self.left) - set(self.marked)
         expect(not lost, f"answered and in no book: {sorted(lost)}")
         for name in ("main", "refused"):

@@ -438,6 +438,55 @@ def set_priority(ctx):
 
 
 @case
+def trash(ctx):
+    """delete, undelete: deleted jobs are meant only where they are asked for; several ask"""
+    with ctx.fake() as f:
+        shown = [job(1, "completed"), job(2, "failed", "data"), job(4, "completed")]
+        gone = job(3, "deleted", was="completed")
+
+        def jobs(query, **_):
+            got = sorted(shown + [gone], key=lambda j: j["id"]) if "all=1" in query else shown
+            return 200, {"apiVersion": "v1", "kind": "JobList", "items": got}
+
+        f.jobs = shown + [gone]
+        f.answers["GET", "/v1/jobs"] = jobs
+        for n in (1, 2, 3, 4):
+            f.answers["DELETE", f"/v1/jobs/{n}"] = 200, job(n, "deleted", changed=n != 3)
+            f.answers["POST", f"/v1/jobs/{n}:undelete"] = 200, job(n, "completed", changed=True)
+        del f.answers["DELETE", "/v1/jobs/4"]
+        f.answers["DELETE", "/v1/jobs/4"] = problem(409, "job 4 is running: pause or cancel")
+
+        def sent():
+            got = [(s[0], s[1], s[2]) for s in f.seen if s[0] != "GET"]
+            f.seen.clear()
+            return got
+
+        status, out, err = f.ctl("delete", "1..3")
+        equal((status, out), (2, ""), err)
+        equal(sent(), [], "nothing without --yes")
+        status, out, err = f.ctl("delete", "1..3", "--yes")
+        equal(status, 0, out + err)
+        true("job 1 job-1: deleted" in out and "undelete" in err, out + err)
+        equal(sent(), [("DELETE", f"/v1/jobs/{n}", "") for n in (1, 2)], "the deleted one is not")
+        status, out, err = f.ctl("delete", "4")
+        equal(status, 5, err)
+        true("pause or cancel" in err, err)
+        sent()
+        equal(f.ctl("delete", "--purge", "2,3", "--yes")[0], 0, "purge")
+        equal(sent(), [("DELETE", f"/v1/jobs/{n}", "purge=1") for n in (2, 3)], "purged")
+        status, out, err = f.ctl("undelete", "1..4")
+        equal(status, 0, out + err)
+        equal(sent(), [("POST", "/v1/jobs/3:undelete", "")], "only what is in the trash")
+        true("out of the trash" in out, out)
+        ids = lambda *words: [j["id"] for j in json.loads(f.ctl("list", "--json", *words)[1])["items"]]
+        equal(ids(), [1, 2, 4], "list")
+        equal(ids("state:deleted"), [3], "asked for")
+        equal(ids("state:failed,deleted"), [2, 3], "among others")
+        equal(ids("!state:deleted"), [1, 2, 4], "turned around")
+        equal(f.ctl("wait", "3")[0], 21, "wait")
+
+
+@case
 def cancel_asks_people(ctx):
     """on a terminal cancel of several jobs shows them and asks; only y goes on"""
     with ctx.fake() as f:

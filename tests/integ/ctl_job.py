@@ -213,6 +213,34 @@ def pause_resume(ctx):
 
 
 @case
+def trash(ctx):
+    """delete hides a job, undelete brings it back as it was, --purge lets it go for good"""
+    job = ctx.s.submit(ctx.task, "--set", "optimizer.seed=8", "--set", "stop.evaluations=100000")
+    shown = lambda *sel: [j["id"] for j in ctx.s.json("list", *sel)["items"]]
+    session.wait_until("it runs", lambda: ctx.s.job(job)["state"] == "running")
+    status, _, err = ctx.s.ctl("delete", job, check=False)
+    true(status == 5 and f"bbtctl cancel {job}" in err, err)
+    ctx.s.ctl("pause", job)
+    ctx.s.ctl("delete", job)
+    true(job not in shown() and shown("state:deleted") == [job], "in the trash")
+    got = ctx.s.job(job)
+    equal((got["state"], got["was"]), ("deleted", "paused"), got)
+    for verb in ("resume", "cancel"):
+        equal(ctx.s.ctl(verb, job, check=False)[0], 5, f"{verb} of a deleted job")
+    ctx.s.kill_daemon()
+    ctx.s.start_daemon()
+    ctx.s.ctl("undelete", job)
+    equal(ctx.s.job(job)["state"], "paused", "back")
+    true("into the trash" in ctx.s.ctl("logs", job)[1], "the log tells it")
+    ctx.s.ctl("delete", job)
+    ctx.s.ctl("delete", "--purge", job)
+    equal(ctx.s.ctl("show", job, check=False)[0], 4, "gone")
+    equal(shown("state:deleted") if ctx.s.ctl("list", "state:deleted", check=False)[0] == 0
+          else [], [], "not in the trash either")
+    equal(ctx.s.ctl("server", "check")[0], 0, "check")
+
+
+@case
 def on_a_terminal(ctx):
     """on a terminal the progress is one line that is written over, never wider than it"""
     job = ctx.s.submit(ctx.task, "--set", "optimizer.seed=6")

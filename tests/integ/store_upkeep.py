@@ -150,7 +150,7 @@ def retention(ctx):
         before = s.job(job)
         true(rows(s, "SELECT count(*) FROM answer") > 0, "a ledger")
         out = s.ctl("server", "vacuum")[1]
-        true("1 jobs" in out, out)
+        true("in 1 steps" in out, out)
         equal(rows(s, "SELECT count(*) FROM answer"), 0, "answers")
         equal(rows(s, "PRAGMA freelist_count"), 0, "unused pages")
         equal(s.job(job)["usage"], before["usage"], "counters")

@@ -140,6 +140,7 @@ static void every_value_lands(void **state)
     assert_int_equal(c->queue.max_running, 2);
     assert_int_equal(c->queue.stop_grace_us, 1500000);
     assert_int_equal(c->queue.on_restart, CONF_HOLD);
+    assert_int_equal(c->retention.trash_us, UINT64_C(2592000000000));
     assert_int_equal(c->log_level, 3);
     assert_int_equal(c->worker_threads, 3);
     assert_int_equal(c->blas_threads, 1);

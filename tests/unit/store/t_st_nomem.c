@@ -2,6 +2,9 @@
  * leak, and the store still works. SQLite's own memory comes from the same hook. */
 #include "room.h"
 
+#include "store/st_trash.h"
+#include "store/st_upkeep.h"
+
 #include <dirent.h>
 
 struct scene {
@@ -66,6 +69,25 @@ static enum bbt_rc op_job_state(struct scene *c)
 static enum bbt_rc op_priority(struct scene *c)
 {
     return store_job_priority(c->r->s, c->job, 3, 9, err_of(c));
+}
+
+static enum bbt_rc op_trash(struct scene *c)
+{
+    enum bbt_rc rc = store_trash_put(c->r->s, c->job, 9, err_of(c));
+
+    if (rc == BBT_OK)
+        rc = store_trash_take(c->r->s, c->job, 10, err_of(c));
+    if (rc == BBT_OK)
+        rc = store_trash_purge(c->r->s, c->job, err_of(c));
+    return rc;
+}
+
+static enum bbt_rc op_retain(struct scene *c)
+{
+    const struct store_retain what = {INT64_MAX, INT64_MAX, INT64_MAX, INT64_MAX, INT64_MAX};
+    bool more;
+
+    return store_retain(c->r->s, &what, &more, err_of(c));
 }
 
 static enum bbt_rc op_usage(struct scene *c)
@@ -219,8 +241,9 @@ static enum bbt_rc op_group(struct scene *c)
 }
 
 static op_fn *const ops[] = {op_job_add, op_job_get, op_job_list, op_job_next,
-    op_job_state, op_priority, op_usage, op_setup, op_result, op_ledger, op_mark, op_turn,
-    op_resume, op_best, op_curve, op_event, op_blob, op_check, op_group};
+    op_job_state, op_priority, op_trash, op_retain, op_usage, op_setup, op_result,
+    op_ledger, op_mark, op_turn, op_resume, op_best, op_curve, op_event, op_blob,
+    op_check, op_group};
 #define OPS (sizeof ops / sizeof ops[0])
 
 static void scene_open(struct scene *c, struct room *r)

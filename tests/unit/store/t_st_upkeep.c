@@ -2,6 +2,7 @@
  * it leaves; room that goes back to the file system. */
 #include "room.h"
 
+#include "store/st_trash.h"
 #include "store/st_upkeep.h"
 
 struct found {
@@ -117,6 +118,7 @@ static const struct {
      "evaluations = 12",
         "without a result"},
     {"UPDATE job SET ended_us = 5", "has a time of an end"},
+    {"UPDATE job SET deleted_us = 5", "is running, in the trash"},
     {"DELETE FROM job_spec", "has no spec"},
     {"INSERT INTO setup VALUES (77, x'00')",
         "a row of setup belongs to nothing"},
@@ -154,9 +156,8 @@ static int64_t number(struct room *r, const char *sql)
     return v;
 }
 
-static unsigned retain(struct room *r, int64_t ledger, int64_t jobs)
+static unsigned steps(struct room *r, struct store_retain what)
 {
-    const struct store_retain what = {ledger, jobs};
     bool more = true;
     unsigned n = 0;
 
@@ -165,6 +166,12 @@ static unsigned retain(struct room *r, int64_t ledger, int64_t jobs)
         n++;
     }
     return n;
+}
+
+static unsigned retain(struct room *r, int64_t ledger, int64_t jobs)
+{
+    return steps(
+        r, (struct store_retain){.ledger_before_us = ledger, .jobs_before_us = jobs});
 }
 
 static void test_ledger_goes(void **state)
@@ -191,9 +198,82 @@ static void test_ledger_goes(void **state)
     assert_int_equal(job_of(r, old).usage.requests, before.usage.requests);
     assert_int_equal(number(r, "SELECT count(*) FROM gen"), 9);
     assert_int_equal(number(r, "SELECT count(*) FROM best"), 3);
-    assert_int_equal(number(r, "SELECT count(*) FROM snapshot"), 2);
     assert_int_equal(audit(r).n, 0);
     assert_int_equal(retain(r, 6000, 0), 1); /* nothing left to do */
+}
+
+/* An ended job needs no optimiser any more; one that can go on keeps its own. */
+static void test_checkpoints_go(void **state)
+{
+    struct room *r = *state;
+    const struct store_retain what = {.checkpoints_before_us = 6000};
+    int64_t running = busy_job(r, "running"), paused = busy_job(r, "paused"),
+            old = busy_job(r, "old"), young = busy_job(r, "young");
+    struct rec_resume got;
+    uint64_t n;
+
+    end_job(r, old, 5000);
+    end_job(r, young, 9000);
+    ok(store_job_state(r->s,
+        &(struct store_move){.id = paused, .from = ~0u, .to = REC_PAUSED, .wall_us = 1},
+        &r->err));
+    ok(store_trash_put(r->s, paused, 5, &r->err)); /* it may be taken back */
+    assert_int_equal(number(r, "SELECT count(*) FROM gen WHERE trace IS NOT NULL"), 4);
+    assert_int_equal(steps(r, what), 2);
+    assert_int_equal(number(r, "SELECT count(*) FROM snapshot WHERE job = 3"), 0);
+    assert_int_equal(number(r, "SELECT count(*) FROM cand WHERE job = 3"), 0);
+    assert_int_equal(
+        number(r, "SELECT count(*) FROM gen WHERE job = 3 AND trace IS NOT NULL"), 0);
+    ok(store_ledger_count(r->s, old, &n, &r->err));
+    assert_int_equal(n, 12);
+    assert_int_equal(number(r, "SELECT count(*) FROM gen WHERE job = 3"), 3);
+    for (int64_t id = running; id <= young; id++) {
+        if (id == old)
+            continue;
+        ok(store_resume(r->s, id, &got, &r->err));
+        assert_true(got.snapshot && got.gens_nr == 2 && got.gens[1].cand);
+        rec_resume_fini(&got);
+    }
+    assert_int_equal(audit(r).n, 0);
+    assert_int_equal(steps(r, what), 1);
+}
+
+static void test_trash_goes(void **state)
+{
+    struct room *r = *state;
+    int64_t a = busy_job(r, "a"), b = busy_job(r, "b"), c = add_job(r, "c");
+
+    end_job(r, a, 1000);
+    end_job(r, b, 1000);
+    ok(store_trash_put(r->s, a, 5000, &r->err));
+    ok(store_trash_put(r->s, c, 4000, &r->err));
+    assert_int_equal(steps(r, (struct store_retain){.trash_before_us = 4000}), 1);
+    assert_int_equal(steps(r, (struct store_retain){.trash_before_us = 5000}), 2);
+    fails(store_job_get(r->s, c, &(struct rec_job){0}, NULL, &r->err), BBT_NOTFOUND);
+    assert_int_equal(job_of(r, a).state, REC_DELETED);
+    assert_int_equal(steps(r, (struct store_retain){.trash_before_us = 5001}), 2);
+    assert_int_equal(number(r, "SELECT count(*) FROM answer"), 12);
+    assert_int_equal(job_of(r, b).state, REC_CANCELLED);
+    assert_int_equal(audit(r).n, 0);
+}
+
+/* The oldest first, some hundred at a time; whoever's they are. */
+static void test_events_go(void **state)
+{
+    struct room *r = *state;
+
+    (void)add_job(r, "a");
+    for (int64_t i = 0; i < 1203; i++) {
+        const struct rec_event e = {.job = i % 2, .wall_us = 100 + i, .kind = "k"};
+
+        ok(store_event_add(r->s, &e, NULL, &r->err));
+    }
+    assert_int_equal(steps(r, (struct store_retain){.events_before_us = 100}), 1);
+    assert_int_equal(number(r, "SELECT count(*) FROM event"), 1203);
+    assert_int_equal(steps(r, (struct store_retain){.events_before_us = 100 + 1200}), 3);
+    assert_int_equal(number(r, "SELECT count(*) FROM event"), 3);
+    assert_int_equal(number(r, "SELECT min(wall_us) FROM event"), 1300);
+    assert_int_equal(audit(r).n, 0);
 }
 
 static void test_jobs_go(void **state)
@@ -275,6 +355,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_sound, room_setup_open, room_teardown),
         cmocka_unit_test_setup_teardown(test_every_law, room_setup, room_teardown),
         cmocka_unit_test_setup_teardown(test_ledger_goes, room_setup_open, room_teardown),
+        cmocka_unit_test_setup_teardown(
+            test_checkpoints_go, room_setup_open, room_teardown),
+        cmocka_unit_test_setup_teardown(test_trash_goes, room_setup_open, room_teardown),
+        cmocka_unit_test_setup_teardown(test_events_go, room_setup_open, room_teardown),
         cmocka_unit_test_setup_teardown(test_jobs_go, room_setup_open, room_teardown),
         cmocka_unit_test_setup_teardown(
             test_data_files_go, room_setup_open, room_teardown),

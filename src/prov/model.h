@@ -12,6 +12,7 @@
 
 #define PROV_NAME_MAX 128
 #define PROV_TENSOR_MAX 64
+#define PROV_PLAIN 8 /* labels of that trial */
 
 enum prov_binary { PROV_BINARY_AUTO, PROV_BINARY_ON, PROV_BINARY_OFF };
 
@@ -101,6 +102,7 @@ struct prov_model {
     size_t context_max; /* tokens per example, prompt included; 0 = not told */
     bool has_tokens;    /* the server has a tokeniser call */
     double canary[3];   /* log-probabilities under trial prompts A, B, A */
+    double plain[PROV_PLAIN]; /* the same of a trial text whose tokens were sent as rows */
     char server[64], server_version[64], platform[64]; /* for the record of the run */
 };
 

@@ -144,6 +144,8 @@ static void bury(struct engine *e)
         if (l->tune.rc == BBT_IO || l->tune.rc == BBT_NOMEM) {
             log_error("store-trouble", "job=%lld let go: %s", (long long)l->tune.id,
                 l->tune.err.msg);
+            if (keep_is_ill(l->tune.err.rc)) /* what it needs could not be read */
+                keep_note(&e->ill, &l->tune.err);
             e->sick_until = port_now_us() + SICK_US;
             op_wake(&e->alarm);
         } else if (l->tune.rc == BBT_OK) {

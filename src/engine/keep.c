@@ -7,7 +7,7 @@
 
 bool keep_is_ill(enum bbt_rc rc)
 {
-    return rc == BBT_IO;
+    return rc == BBT_IO || rc == BBT_CORRUPT;
 }
 
 void keep_note(struct keep_ill *ill, const struct bbt_err *err)

@@ -2,7 +2,7 @@
  *
  *   RUN -> done            (committed, or refused for a reason of its own)
  *    ^ |
- *    | v  disk full, I/O error
+ *    | v  disk full, I/O error, damaged file
  *   REST
  *
  * What was paid for waits in memory and is written when the disk is good again; since nothing
@@ -17,7 +17,7 @@
 /* What is wrong with the store at present; one per engine, shared by all its calls. */
 struct keep_ill {
     bool ill;
-    const char *reason; /* "disk_full" or "io" */
+    const char *reason; /* "disk_full"; "io" for all that is not better known */
     char text[240];
 };
 

@@ -15,7 +15,8 @@ static const char *const laws[] = {
     "SELECT printf('a row of %s belongs to nothing', \"table\") FROM "
     "pragma_foreign_key_check GROUP BY \"table\"",
 
-    /* a finished job without rows gave its ledger up (retention) */
+    /* a finished job without rows gave its ledger up (retention); deleted_us = 1 and a mark
+     * of no phase tell that this is under way */
     "WITH led AS (SELECT job, count(*) AS n, sum(iif(phase = 0, rows, 0)) AS ex, "
     "sum(tokens_in) AS ti, sum(tokens_out) AS tn, sum(repeated) AS rep FROM answer "
     "GROUP BY job) "
@@ -25,7 +26,8 @@ static const char *const laws[] = {
     "ifnull(rep, 0)) FROM job LEFT JOIN led ON led.job = id "
     "WHERE (requests, examples, tokens_in, tokens_out, repeated) IS NOT "
     "(ifnull(n, 0), ifnull(ex, 0), ifnull(ti, 0), ifnull(tn, 0), ifnull(rep, 0)) "
-    "AND NOT (n IS NULL AND ended_us > 0)",
+    "AND NOT (n IS NULL AND ended_us > 0) AND deleted_us <> 1 AND NOT EXISTS (SELECT 1 FROM "
+    "mark WHERE mark.job = id AND phase = -1)",
 
     "SELECT printf('job %d: counted %d generations and %d evaluations; the records have "
     "%d and %d', id, generations, job.evaluations, ifnull(n, 0), ifnull(ev, 0)) FROM job "

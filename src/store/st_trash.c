@@ -33,7 +33,7 @@ enum bbt_rc store_trash_put(
         return fail_running(id, err);
     if (rc == BBT_OK && job.state == REC_DELETED)
         return bbt_fail(err, BBT_CONFLICT, "job %lld is in the trash", (long long)id);
-    return rc == BBT_OK ? set(s, id, wall_us > 0 ? wall_us : 1, wall_us, err) : rc;
+    return rc == BBT_OK ? set(s, id, wall_us > 1 ? wall_us : 2, wall_us, err) : rc;
 }
 
 enum bbt_rc store_trash_take(
@@ -42,6 +42,9 @@ enum bbt_rc store_trash_take(
     struct rec_job job;
     enum bbt_rc rc = store_job_get(s, id, &job, NULL, err);
 
+    if (rc == BBT_OK && job.deleted_us == 1) /* condemned (st_upkeep.c) */
+        return bbt_fail(err, BBT_CONFLICT,
+            "job %lld is too old to be taken back: it is being purged", (long long)id);
     if (rc == BBT_OK && job.state != REC_DELETED)
         return bbt_fail(err, BBT_CONFLICT, "job %lld is %s, not in the trash",
             (long long)id, rec_state_name(job.state));

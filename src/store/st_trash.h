@@ -15,7 +15,8 @@ struct store;
 BBT_NODISCARD enum bbt_rc store_trash_put(
     struct store *s, int64_t id, int64_t wall_us, struct bbt_err *err);
 
-/* Back to the state that it had. BBT_NOTFOUND; BBT_CONFLICT where it is not in the trash. */
+/* Back to the state that it had. BBT_NOTFOUND; BBT_CONFLICT where it is not in the trash, or
+ * is being purged. */
 BBT_NODISCARD enum bbt_rc store_trash_take(
     struct store *s, int64_t id, int64_t wall_us, struct bbt_err *err);
 

@@ -4,49 +4,85 @@
 #include "store/db.h"
 
 #define EVENTS_PER_STEP 500
+#define ANSWERS_PER_STEP 1000 /* some milliseconds: whoever was answered waits for this */
 
 /* One kind of what may go: finds the first job that still has it, and takes it away. Literals:
  * a statement is found by its address. */
 struct rule {
-    const char *find; /* one parameter: before when */
-    const char *drop[5];
+    const char *find;  /* one parameter: before when */
+    const char *begin; /* for the job, before its ledger goes in parts; or NULL: it stays */
+    const char *drop[3];
 };
 
-#define DROP_JOB                                                                       \
-    {"DELETE FROM job WHERE id = ?", /* and, by reference, all that is its own */      \
-        "DELETE FROM event WHERE job = ?"}
+/* A job's own rows may be many. It is condemned first: not to be taken back any more, and no
+ * law asks for its ledger. */
+#define CONDEMN "UPDATE job SET deleted_us = 1 WHERE id = ?"
 
+static const struct rule condemned = {
+    "SELECT id FROM job WHERE deleted_us = ?", CONDEMN,
+    {"DELETE FROM job WHERE id = ?", /* and, by reference, all that is its own */
+        "DELETE FROM event WHERE job = ?"}};
 static const struct rule trash = {
-    "SELECT id FROM job WHERE deleted_us > 0 AND deleted_us < ? ORDER BY deleted_us LIMIT 1",
-    DROP_JOB};
+    "SELECT id FROM job WHERE deleted_us > 1 AND deleted_us < ? ORDER BY deleted_us LIMIT 1",
+    NULL, {CONDEMN}};
 static const struct rule jobs = {
-    "SELECT id FROM job WHERE ended_us > 0 AND ended_us < ? ORDER BY ended_us LIMIT 1",
-    DROP_JOB};
+    "SELECT id FROM job WHERE ended_us > 0 AND ended_us < ? ORDER BY ended_us LIMIT 1", NULL,
+    {CONDEMN}};
 static const struct rule ledger = {
     "SELECT id FROM job WHERE ended_us > 0 AND ended_us < ? AND "
     "(EXISTS (SELECT 1 FROM answer WHERE answer.job = id) OR "
     "EXISTS (SELECT 1 FROM mark WHERE mark.job = id)) ORDER BY ended_us LIMIT 1",
-    {"DELETE FROM answer WHERE job = ?", "DELETE FROM mark WHERE job = ?"}};
+    /* a mark of no phase: this ledger is going */
+    "INSERT OR IGNORE INTO mark (job, phase, gen, cand, batch) VALUES (?, -1, 0, 0, 0)",
+    {"DELETE FROM mark WHERE job = ?"}};
 static const struct rule checkpoint = {
     "SELECT id FROM job WHERE ended_us > 0 AND ended_us < ? AND "
     "(EXISTS (SELECT 1 FROM cand WHERE cand.job = id) OR "
     "EXISTS (SELECT 1 FROM snapshot WHERE snapshot.job = id)) ORDER BY ended_us LIMIT 1",
+    NULL,
     {"DELETE FROM cand WHERE job = ?", "DELETE FROM snapshot WHERE job = ?",
         "UPDATE gen SET trace = NULL WHERE job = ? AND trace IS NOT NULL"}};
+
+static enum bbt_rc for_job(
+    struct store *s, const char *sql, int64_t id, struct bbt_err *err)
+{
+    struct query q;
+
+    db_start(&q, s, sql);
+    db_int(&q, id);
+    return db_done(&q, err);
+}
+
+/* *ret_gone: that was the last part of the job's ledger. */
+static enum bbt_rc drop_answers(
+    struct store *s, int64_t id, bool *ret_gone, struct bbt_err *err)
+{
+    struct query q;
+    enum bbt_rc rc;
+
+    db_start(&q, s,
+        "DELETE FROM answer WHERE (job, phase, gen, cand, batch) IN (SELECT job, phase, gen, "
+        "cand, batch FROM answer WHERE job = ? LIMIT ?)");
+    db_int(&q, id);
+    db_int(&q, ANSWERS_PER_STEP);
+    rc = db_done(&q, err);
+    *ret_gone = rc == BBT_OK && db_changed(s) < ANSWERS_PER_STEP;
+    return rc;
+}
 
 static enum bbt_rc drop(
     struct store *s, const struct rule *r, int64_t id, struct bbt_err *err)
 {
     enum bbt_rc rc = BBT_OK;
+    bool gone = true;
 
-    for (size_t i = 0; rc == BBT_OK && i < sizeof r->drop / sizeof *r->drop && r->drop[i];
-         i++) {
-        struct query q;
-
-        db_start(&q, s, r->drop[i]);
-        db_int(&q, id);
-        rc = db_done(&q, err);
-    }
+    if (r->begin)
+        rc = for_job(s, r->begin, id, err);
+    if (rc == BBT_OK && r->begin)
+        rc = drop_answers(s, id, &gone, err);
+    for (size_t i = 0; gone && i < sizeof r->drop / sizeof *r->drop; i++)
+        if (rc == BBT_OK && r->drop[i])
+            rc = for_job(s, r->drop[i], id, err);
     return rc;
 }
 
@@ -90,10 +126,13 @@ static enum bbt_rc drop_events(
     return rc;
 }
 
-/* A data file is put before the job that names it: it may be without one for a while. */
+/* A data file is put before the job that names it: it may be without one for a while. All
+ * names are read once: looking each one up in every spec takes seconds with many jobs. */
 static enum bbt_rc sweep_blobs(struct store *s, struct bbt_err *err)
 {
-#define UNNAMED "NOT EXISTS (SELECT 1 FROM job_spec WHERE instr(spec, sha256) > 0)"
+#define UNNAMED                                                                        \
+    "sha256 NOT IN (SELECT value FROM job_spec, json_tree(spec) WHERE type = 'text' "  \
+    "AND length(value) = 64)"
     struct query q;
     enum bbt_rc rc;
 
@@ -113,7 +152,7 @@ enum bbt_rc store_retain(
     const struct {
         const struct rule *rule;
         int64_t before_us;
-    } all[] = {{&trash, r->trash_before_us}, {&jobs, r->jobs_before_us},
+    } all[] = {{&condemned, 1}, {&trash, r->trash_before_us}, {&jobs, r->jobs_before_us},
         {&ledger, r->ledger_before_us}, {&checkpoint, r->checkpoints_before_us}};
     bool more = false;
     enum bbt_rc rc = db_enter(s, err);

@@ -27,10 +27,10 @@ struct store_retain {
     int64_t events_before_us;      /* events, whoever's they are */
 };
 
-/* Drops what one job has to give, or some events, and says whether there may be more; small
- * steps, so that others get their turns. Counters, curve, best prompt and result of a job stay
- * as long as the job does. When nothing is left: data files that no job names, the second time
- * they are met like that. */
+/* Drops some of what one job has to give, or some events, and says whether there may be more;
+ * small steps, so that others get their turns: a large ledger takes several. Counters, curve,
+ * best prompt and result of a job stay as long as the job does. When nothing is left: data
+ * files that no job names, the second time they are met like that. */
 BBT_NODISCARD enum bbt_rc store_retain(
     struct store *s, const struct store_retain *r, bool *ret_more, struct bbt_err *err);
 

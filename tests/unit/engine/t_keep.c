@@ -58,6 +58,26 @@ static void test_once(void **state)
     bench_close(b);
 }
 
+/* A damaged file is no verdict on what is to be written: it waits as on a full disk. */
+static void test_damage_waits(void **state)
+{
+    struct bench *b = bench_open((struct world_opts){0});
+    struct writer x;
+
+    (void)state;
+    begin(&x, b);
+    x.refuse = BBT_CORRUPT;
+    while (x.runs < 3)
+        assert_true(world_step(&b->p.w));
+    assert_true(b->ill.ill && !x.k.done);
+    assert_string_equal(b->ill.reason, "io");
+    x.refuse = BBT_OK;
+    finish(&x, b);
+    assert_int_equal(x.k.call.rc, BBT_OK);
+    assert_false(b->ill.ill);
+    bench_close(b);
+}
+
 static void test_waits_and_gets_well(void **state)
 {
     struct bench *b = bench_open((struct world_opts){0});
@@ -108,6 +128,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_once),
+        cmocka_unit_test(test_damage_waits),
         cmocka_unit_test(test_waits_and_gets_well),
         cmocka_unit_test(test_dropped),
     };

@@ -248,13 +248,65 @@ static void test_trash_goes(void **state)
     ok(store_trash_put(r->s, a, 5000, &r->err));
     ok(store_trash_put(r->s, c, 4000, &r->err));
     assert_int_equal(steps(r, (struct store_retain){.trash_before_us = 4000}), 1);
-    assert_int_equal(steps(r, (struct store_retain){.trash_before_us = 5000}), 2);
+    assert_int_equal(steps(r, (struct store_retain){.trash_before_us = 5000}), 3);
     fails(store_job_get(r->s, c, &(struct rec_job){0}, NULL, &r->err), BBT_NOTFOUND);
     assert_int_equal(job_of(r, a).state, REC_DELETED);
-    assert_int_equal(steps(r, (struct store_retain){.trash_before_us = 5001}), 2);
+    assert_int_equal(steps(r, (struct store_retain){.trash_before_us = 5001}), 3);
     assert_int_equal(number(r, "SELECT count(*) FROM answer"), 12);
     assert_int_equal(job_of(r, b).state, REC_CANCELLED);
     assert_int_equal(audit(r).n, 0);
+}
+
+static int64_t large_job(struct room *r)
+{
+    int64_t id = busy_job(r, "large");
+    float logit[6];
+
+    end_job(r, id, 5000);
+    ok(store_begin(r->s, &r->err));
+    for (uint32_t i = 0; i < 2500; i++) {
+        struct rec_answer a = answer_row(id, i, logit);
+
+        a.gen = 77;
+        ok(store_ledger_add(r->s, &a, 1, NULL, &r->err));
+    }
+    ok(store_commit(r->s, &r->err));
+    return id;
+}
+
+/* A large ledger goes in parts, and the database agrees with itself after each. */
+static void test_in_parts(void **state)
+{
+    struct room *r = *state;
+    int64_t a = large_job(r), b = large_job(r);
+    struct store_retain what = {.ledger_before_us = 6000};
+    uint64_t was = 2512, n = 0;
+    bool more = true;
+
+    ok(store_trash_put(r->s, a, 7000, &r->err));
+    for (unsigned i = 0; i < 3; i++) {
+        ok(store_retain(r->s, &what, &more, &r->err));
+        assert_true(more);
+        ok(store_ledger_count(r->s, a, &n, &r->err));
+        assert_true(n < was && was - n <= 1000);
+        was = n;
+        room_close(r);
+        room_open(r);
+        assert_int_equal(audit(r).n, 0);
+    }
+    assert_int_equal(was, 0);
+    assert_int_equal(number(r, "SELECT count(*) FROM mark WHERE job = 1"), 0);
+    what = (struct store_retain){.jobs_before_us = 6000};
+    ok(store_trash_take(r->s, a, 1, &r->err));
+    ok(store_job_get(r->s, b, &(struct rec_job){0}, NULL, &r->err));
+    for (was = 0; more; was++) {
+        ok(store_retain(r->s, &what, &more, &r->err));
+        assert_int_equal(audit(r).n, 0);
+        if (store_ledger_count(r->s, b, &n, &r->err) == BBT_OK && n == 1512)
+            fails(store_trash_take(r->s, b, 2, &r->err), BBT_CONFLICT);
+    }
+    assert_int_equal(was, 2 + 4 + 1); /* condemn and drop; condemn and three parts; none */
+    assert_int_equal(number(r, "SELECT count(*) FROM job"), 0);
 }
 
 /* The oldest first, some hundred at a time; whoever's they are. */
@@ -285,7 +337,7 @@ static void test_jobs_go(void **state)
     ok(store_event_add(r->s, &e, NULL, &r->err));
     end_job(r, old, 5000);
     assert_int_equal(retain(r, 0, 5000), 1); /* at that moment is not before */
-    assert_int_equal(retain(r, 0, 5001), 2);
+    assert_int_equal(retain(r, 0, 5001), 3);
     fails(store_job_get(r->s, old, &(struct rec_job){0}, NULL, &r->err), BBT_NOTFOUND);
     assert_int_equal(job_of(r, running).state, REC_RUNNING);
     assert_int_equal(number(r, "SELECT count(*) FROM event"), 0);
@@ -358,6 +410,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(
             test_checkpoints_go, room_setup_open, room_teardown),
         cmocka_unit_test_setup_teardown(test_trash_goes, room_setup_open, room_teardown),
+        cmocka_unit_test_setup_teardown(test_in_parts, room_setup_open, room_teardown),
         cmocka_unit_test_setup_teardown(test_events_go, room_setup_open, room_teardown),
         cmocka_unit_test_setup_teardown(test_jobs_go, room_setup_open, room_teardown),
         cmocka_unit_test_setup_teardown(

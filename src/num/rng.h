@@ -18,6 +18,7 @@ enum rng_stream {
     RNG_PROJ = 2, /* the projection matrix */
     RNG_SPLIT = 3,
     RNG_INIT = 4, /* words of the initial prompt */
+    RNG_DEMO = 5, /* demonstrations; the order k has stream RNG_DEMO + k * 2^32 */
     RNG_TEST = 99
 };
 

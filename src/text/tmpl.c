@@ -2,24 +2,10 @@
 
 #include "base/alloc.h"
 #include "base/hint.h"
+#include "text/tmpl_part.h"
 #include "text/utf8.h"
 
 #include <string.h>
-
-#define PARTS_MAX (2 * TMPL_FIELDS_MAX + 1)
-#define NOT_FIELD TMPL_FIELD_NR
-
-struct part {
-    enum tmpl_field field; /* NOT_FIELD: words of the template */
-    size_t at, len;        /* of the words, in `words` */
-};
-
-struct tmpl {
-    char *words; /* every literal, braces undone */
-    size_t n;
-    struct part part[PARTS_MAX];
-    unsigned uses[TMPL_FIELD_NR];
-};
 
 static const char *const field_names[] = {"text", "text_a", "text_b", "mask", "prompt"};
 static const enum tmpl_field field_of[] = {
@@ -176,11 +162,6 @@ unsigned tmpl_uses(const struct tmpl *t, enum tmpl_field field)
     return (unsigned)field < TMPL_FIELD_NR ? t->uses[field] : 0;
 }
 
-static int is_blank(char c)
-{
-    return c == ' ' || (c >= '\t' && c <= '\r');
-}
-
 int tmpl_mask_spaced(const struct tmpl *t)
 {
     for (size_t i = 1; i < t->n; i++) {
@@ -188,7 +169,7 @@ int tmpl_mask_spaced(const struct tmpl *t)
 
         if (t->part[i].field == TMPL_MASK)
             return before->field == NOT_FIELD &&
-                is_blank(t->words[before->at + before->len - 1]);
+                tmpl_blank(t->words[before->at + before->len - 1]);
     }
     return 0;
 }
@@ -233,7 +214,7 @@ static enum bbt_rc add_words(struct render *r, size_t i, struct bbt_err *err)
         len--;
     }
     if (i + 1 < r->t->n && r->t->part[i + 1].field == TMPL_MASK) {
-        while (len && is_blank(at[len - 1]))
+        while (len && tmpl_blank(at[len - 1]))
             len--;
     } else if (i + 1 < r->t->n && len && at[len - 1] == ' ') {
         len--;

@@ -9,6 +9,7 @@
 #ifndef TEXT_TMPL_H
 #define TEXT_TMPL_H
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "text/tok.h"
 
@@ -63,5 +64,16 @@ struct tmpl_input {
  * no mask. BBT_NOMEM. */
 BBT_NODISCARD enum bbt_rc tmpl_render(const struct tmpl *t, const struct tok *tok,
     const struct tmpl_input *in, struct tmpl_rendered *ret, struct bbt_err *err);
+
+/* 1 where nothing but blanks stands behind {mask}: then what a causal model writes next is the
+ * label word. */
+int tmpl_mask_last(const struct tmpl *t);
+
+/* Appends an example as plain text: up to {mask} and without the blanks before it, or, where
+ * `word` is not NULL, whole with the word at {mask}. {prompt} and a space behind it vanish.
+ * `text_b` may be NULL. BBT_INVALID: no second text; without `word` words behind {mask}; the
+ * buffer's cap. BBT_NOMEM. */
+BBT_NODISCARD enum bbt_rc tmpl_text(const struct tmpl *t, const char *text_a,
+    const char *text_b, const char *word, struct bbt_buf *ret, struct bbt_err *err);
 
 #endif

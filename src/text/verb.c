@@ -105,14 +105,14 @@ static enum bbt_rc find_tokens(struct verb *v, const struct tok *tok, int spaced
 static enum bbt_rc choose(
     struct verb *v, const struct tok *tok, enum verb_lead lead, struct bbt_err *err)
 {
-    int spaced = lead != VERB_LEAD_PLAIN;
+    int spaced = lead == VERB_LEAD_AUTO || lead == VERB_LEAD_SPACE;
     struct tok_ids ids = {0};
     size_t bad = 0, other;
     enum bbt_rc rc;
 
     rc = find_tokens(v, tok, spaced, &ids, &bad, err);
-    if (rc == BBT_NOTFOUND && lead == VERB_LEAD_AUTO)
-        rc = find_tokens(v, tok, 0, &ids, &other, err);
+    if (rc == BBT_NOTFOUND && (lead == VERB_LEAD_AUTO || lead == VERB_LEAD_FRESH))
+        rc = find_tokens(v, tok, !spaced, &ids, &other, err);
     if (rc == BBT_NOTFOUND) {
         rc = encode(tok, v->labels[bad].word, spaced, &ids, err);
         if (rc == BBT_OK)
@@ -150,6 +150,7 @@ static enum bbt_rc copy_labels(
     if (!v->labels || !v->token)
         return no_memory(err);
     for (size_t i = 0; i < v->n; i++) {
+        v->token[i] = TOK_NONE;
         v->labels[i].name = bbt_strdup(labels[i].name);
         v->labels[i].word = bbt_strdup(labels[i].word);
         if (!v->labels[i].name || !v->labels[i].word)
@@ -158,10 +159,11 @@ static enum bbt_rc copy_labels(
     return BBT_OK;
 }
 
-enum bbt_rc verb_bind(const struct verb_label *labels, size_t n, const struct tok *tok,
-    enum verb_lead lead, struct verb **ret, struct bbt_err *err)
+/* Names, words, no tokens. */
+static enum bbt_rc unbound(
+    const struct verb_label *labels, size_t n, struct verb **ret, struct bbt_err *err)
 {
-    struct verb *v = NULL;
+    struct verb *v;
     enum bbt_rc rc;
 
     if (n < 2 || n > VERB_LABELS_MAX)
@@ -173,6 +175,19 @@ enum bbt_rc verb_bind(const struct verb_label *labels, size_t n, const struct to
     v->n = n;
     rc = copy_labels(v, labels, err);
     if (rc == BBT_OK)
+        *ret = v;
+    else
+        verb_free(v);
+    return rc;
+}
+
+enum bbt_rc verb_bind(const struct verb_label *labels, size_t n, const struct tok *tok,
+    enum verb_lead lead, struct verb **ret, struct bbt_err *err)
+{
+    struct verb *v = NULL;
+    enum bbt_rc rc = unbound(labels, n, &v, err);
+
+    if (rc == BBT_OK)
         rc = choose(v, tok, lead, err);
     if (rc == BBT_OK)
         rc = check_twice(v, tok, err);
@@ -182,6 +197,38 @@ enum bbt_rc verb_bind(const struct verb_label *labels, size_t n, const struct to
     }
     verb_free(v);
     return rc;
+}
+
+enum bbt_rc verb_new(
+    const struct verb_label *labels, size_t n, struct verb **ret, struct bbt_err *err)
+{
+    struct verb *v = NULL;
+    int spaced;
+    enum bbt_rc rc = unbound(labels, n, &v, err);
+
+    for (size_t i = 0; rc == BBT_OK && i < n; i++) {
+        if (!*verb_word(v, i, &spaced))
+            rc = bbt_fail(err, BBT_INVALID, "label \"%.*s\": its word is empty",
+                shown(v->labels[i].name), v->labels[i].name);
+        for (size_t k = 0; rc == BBT_OK && k < i; k++)
+            if (strcmp(v->labels[i].name, v->labels[k].name) == 0)
+                rc = bbt_fail(err, BBT_INVALID, "label \"%.*s\" is there twice",
+                    shown(v->labels[i].name), v->labels[i].name);
+    }
+    if (rc == BBT_OK) {
+        *ret = v;
+        v = NULL;
+    }
+    verb_free(v);
+    return rc;
+}
+
+const char *verb_word(const struct verb *v, size_t i, int *ret_spaced)
+{
+    const char *word = v->labels[i].word;
+
+    *ret_spaced = word[0] == ' ';
+    return word + *ret_spaced;
 }
 
 int verb_index(const struct verb *v, const char *label)

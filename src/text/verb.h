@@ -23,13 +23,14 @@ struct verb_label {
 enum verb_lead {
     VERB_LEAD_AUTO,  /* all words after a space; where one is not a single token, all plain */
     VERB_LEAD_SPACE, /* after a space: "Ġgreat" */
-    VERB_LEAD_PLAIN  /* inside a word: "great", what the paper's code does */
+    VERB_LEAD_PLAIN, /* inside a word: "great", what the paper's code does */
+    VERB_LEAD_FRESH  /* as AUTO, but plain first: an answer's own first word */
 };
 
 struct verb {
     size_t n;
     struct verb_label *labels; /* n, own copies */
-    int32_t *token;            /* n: id of each class's word */
+    int32_t *token;            /* n: id of each class's word; -1 as long as none is bound */
 };
 
 /* Usual `lead`: VERB_LEAD_AUTO where tmpl_mask_spaced(), else VERB_LEAD_PLAIN. BBT_INVALID:
@@ -38,6 +39,23 @@ struct verb {
 BBT_NODISCARD enum bbt_rc verb_bind(const struct verb_label *labels, size_t n,
     const struct tok *tok, enum verb_lead lead, struct verb **ret, struct bbt_err *err);
 void verb_free(struct verb *v); /* NULL is fine */
+
+/* Labels whose words are not bound to tokens (yet): for models that are asked by text, or whose
+ * server tokenises. BBT_INVALID: fewer than two labels, a name twice, an empty word. */
+BBT_NODISCARD enum bbt_rc verb_new(
+    const struct verb_label *labels, size_t n, struct verb **ret, struct bbt_err *err);
+
+/* The word of class `i` without its own leading space; `ret_spaced` says whether it had one. */
+const char *verb_word(const struct verb *v, size_t i, int *ret_spaced);
+
+/* Binds by ids that somebody else's tokeniser gave: form[2 * i] are those of word i, and
+ * form[2 * i + 1] those of a space and word i. Failures as verb_bind(). */
+struct verb_ids {
+    const int32_t *id;
+    size_t n;
+};
+BBT_NODISCARD enum bbt_rc verb_bind_ids(struct verb *v, const struct verb_ids *form,
+    enum verb_lead lead, struct bbt_err *err);
 
 /* The label's class; -1 where there is none. NULL has none. */
 int verb_index(const struct verb *v, const char *label);

@@ -3,6 +3,7 @@
 #include "textunit.h"
 
 #include "text/tmpl.h"
+#include "text/tmpl_part.h"
 
 static struct tmpl *compile(const char *pattern)
 {
@@ -336,6 +337,65 @@ static enum bbt_rc once(const struct tok *tok)
     return rc;
 }
 
+static void expect_text(const char *pattern, const char *b, const char *word, const char *want)
+{
+    struct tmpl *t = compile(pattern);
+    struct bbt_err err = {0};
+    struct bbt_buf out;
+
+    buf_init(&out, 1000);
+    assert_int_equal(buf_puts(&out, "|"), BBT_OK); /* appended */
+    if (tmpl_text(t, "a {film}", b, word, &out, &err) != BBT_OK)
+        fail_msg("%s: %s", pattern, err.msg);
+    assert_string_equal((char *)out.data + 1, want);
+    buf_fini(&out);
+    tmpl_free(t);
+}
+
+/* What a causal model is sent, and a demonstration. */
+static void plain_text(void **state)
+{
+    (void)state;
+    expect_text("{prompt} {text} It was {mask}", NULL, NULL, "a {film} It was");
+    expect_text("{prompt} {text} It was {mask}", NULL, "great", "a {film} It was great");
+    expect_text("{prompt} {text} It was {mask}", NULL, " great", "a {film} It was great");
+    expect_text("{text_b}? {text}:{mask} \n", "why", NULL, "why? a {film}:");
+    expect_text("{text} It was {mask}, {{right}}", NULL, "good", "a {film} It was good, {right}");
+    expect_text("x {prompt}{text}{mask}", NULL, " y", "x a {film} y");
+    expect_text("{mask}: {text}", NULL, "bad", "bad: a {film}");
+}
+
+static void what_cannot_be_plain_text(void **state)
+{
+    static const struct {
+        const char *pattern, *word, *why;
+        size_t room;
+        int last;
+    } bad[] = {
+        {"{text} {mask}.", NULL, "end the template with {mask}", 99, 0},
+        {"{mask} {text}", NULL, "end the template with {mask}", 99, 0},
+        {"{text} {text_b} {mask}", NULL, "second text", 99, 1},
+        {"{text} {mask}", NULL, "no room", 4, 1},
+        {"{text} {mask}", "great", "no room", 10, 1},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        struct tmpl *t = compile(bad[i].pattern);
+        struct bbt_err err = {0};
+        struct bbt_buf out;
+
+        buf_init(&out, bad[i].room);
+        assert_int_equal(tmpl_mask_last(t), bad[i].last);
+        assert_int_equal(
+            tmpl_text(t, "a film", NULL, bad[i].word, &out, &err), BBT_INVALID);
+        if (!strstr(err.msg, bad[i].why))
+            fail_msg("%s: %s", bad[i].pattern, err.msg);
+        buf_fini(&out);
+        tmpl_free(t);
+    }
+}
+
 static void without_memory(void **state)
 {
     struct tok *bert = golden_tok("bert"), *roberta = golden_tok("roberta");
@@ -359,6 +419,8 @@ int main(void)
         cmocka_unit_test(what_cannot_be_rendered),
         cmocka_unit_test(cutting_spares_the_template),
         cmocka_unit_test(a_manual_prompt_has_no_trace_of_the_soft_one),
+        cmocka_unit_test(plain_text),
+        cmocka_unit_test(what_cannot_be_plain_text),
         cmocka_unit_test(without_memory),
     };
 

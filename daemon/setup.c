@@ -120,7 +120,8 @@ static enum bbt_rc settle_paths(struct conf *c, const char *path, struct bbt_err
         struct conf_model *m = p[i].models.item;
 
         for (size_t k = 0; k < p[i].models.nr; k++)
-            ok = ok && settle_path(path, &m[k].tokenizer);
+            ok = ok && settle_path(path, &m[k].tokenizer) &&
+                 settle_path(path, &m[k].embeddings);
         ok = ok && settle_path(path, &p[i].key.file);
     }
     return ok ? BBT_OK : bbt_fail(err, BBT_NOMEM, "no memory for the configuration");

@@ -1,13 +1,14 @@
 #include "spec/conf.h"
 
 #include "base/alloc.h"
+#include "spec/conf_kind.h"
 
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/un.h>
 
-static const char *const kinds[] = {"kserve2", NULL};
+static const char *const modes[] = {"chat-part", "embeds", NULL};
 static const char *const binaries[] = {"auto", "on", "off", NULL};
 static const char *const restarts[] = {"resume", "hold", NULL};
 static const char *const prices[] = {"free", NULL};
@@ -39,13 +40,27 @@ static const char *const levels[] = {"error", "warn", "info", "debug", NULL};
 static const struct key model_keys[] = {
     MUST("name", KEY_NAME, name, 1, 63, "as the server calls it, and the job file"),
     ROW("version", KEY_NAME, version, 1, 31, NULL, "absent: the server's choice"),
-    MUST("tokenizer", KEY_NAME, tokenizer, 1, 4096,
-        "folder with the model's vocabulary, relative to this file"),
+    ROW("tokenizer", KEY_NAME, tokenizer, 1, 4096, NULL,
+        "folder with the model's vocabulary, relative to this file; kserve2 needs it, "
+        "elsewhere the server's own tokeniser is asked"),
+    ROW("embeddings", KEY_NAME, embeddings, 1, 4096, NULL,
+        "safetensors file, folder or index.json with the input embedding, relative to "
+        "this file; vllm in mode embeds and sglang-generate need it"),
+    ROW("embeddings_tensor", KEY_NAME, tensor, 1, 255, NULL,
+        "its name there; absent: one of the usual names"),
     ROW("hidden", KEY_COUNT, hidden, 1, 65536, NULL,
-        "width of the model; absent: from the server's metadata"),
-    ROW("batch", KEY_COUNT, batch, 1, 4096, "32", "examples per request"),
-    ROW("max_length", KEY_COUNT, max_length, 8, 65536, NULL,
-        "tokens per example; absent: what the vocabulary's folder says"),
+        "width of the model; absent: from the server's metadata, or the embeddings"),
+    ROW("batch", KEY_COUNT, batch, 1, 4096, NULL,
+        "examples per request; absent: 32, or 1 where the provider takes no more"),
+    ROW("max_length", KEY_COUNT, max_length, 8, 16777216, NULL,
+        "tokens per example; absent: what the vocabulary's folder or the server says"),
+    ROW("top_logprobs", KEY_COUNT, top, 1, 1000000, NULL,
+        "likeliest tokens to ask for where labels cannot be named (openai, openai-chat, "
+        "llamacpp); absent: 5, 20, 1024"),
+    ROW("bos_id", KEY_INT, bos_id, -1, 2147483647, "-1",
+        "first token of a whole prompt; -1: as the server's tokeniser does it"),
+    ROW("slot_id", KEY_INT, slot_id, -1, 2147483647, "-1",
+        "unused token that stands where prompt rows go (sglang-score); -1: none"),
     WORD("binary", binary, binaries, "auto",
         "binary tensors (auto: where the server can)"),
     TENSOR(input_ids, NULL, "name of the tensor; absent: as the server declares"),
@@ -83,7 +98,9 @@ static const struct key_table model_table = {
 #define OF conf_provider
 static const struct key provider_keys[] = {
     MUST("name", KEY_NAME, name, 1, 128, "as the job file says it"),
-    WORD("kind", kind, kinds, "kserve2", "the dialect that it speaks"),
+    WORD("kind", kind, conf_kind_names, "kserve2", "the dialect that it speaks"),
+    WORD("mode", mode, modes, "chat-part",
+        "of vllm: prompt rows in a chat message, or whole prompts as rows"),
     MUST("url", KEY_NAME, url, 1, 1024, "http://HOST:PORT, https://HOST or unix:/path"),
     ROW("key.credential", KEY_NAME, key.credential, 1, 128, NULL,
         "API key: a systemd credential of this name"),
@@ -294,6 +311,7 @@ enum bbt_rc conf_parse(const json_t *tree, struct conf **ret,
         return bbt_fail(err, BBT_NOMEM, "no memory to check the configuration");
     table_read(&conf_table, tree, "", c, problems);
     check_providers(c, problems);
+    conf_kind_settle(c, problems);
     rc = problem_verdict(problems, conf_table.name, err);
     if (rc == BBT_OK)
         *ret = c;

@@ -14,16 +14,33 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum conf_kind { CONF_KSERVE2 };
+enum conf_kind {
+    CONF_KSERVE2,
+    CONF_OPENAI,
+    CONF_OPENAI_CHAT,
+    CONF_VLLM,
+    CONF_SGLANG_SCORE,
+    CONF_SGLANG_GENERATE,
+    CONF_LLAMACPP,
+    CONF_KIND_NR
+};
+/* vllm: soft rows in a part of a chat message, or the whole prompt as rows */
+enum conf_mode { CONF_CHAT_PART, CONF_EMBEDS };
 enum conf_binary { CONF_BINARY_AUTO, CONF_BINARY_ON, CONF_BINARY_OFF };
 enum conf_restart { CONF_RESUME, CONF_HOLD };
 
 struct conf_model {
     char *name;          /* as the job file says it, and the provider */
     char *version;       /* NULL = the server's choice */
-    char *tokenizer;     /* folder with the vocabulary */
-    uint64_t hidden;     /* 0 = from the server's metadata */
-    uint64_t batch;      /* rows per request */
+    char *tokenizer;     /* folder with the vocabulary; NULL = the server tokenises, or
+                            the dialect is of text only */
+    char *embeddings;    /* safetensors file, folder or index with the input embedding */
+    char *tensor;        /* its name there; NULL = one of the usual ones */
+    uint64_t hidden;     /* 0 = from the server's metadata, or the embeddings */
+    uint64_t batch;      /* rows per request; never 0 */
+    uint64_t top;        /* likeliest tokens to ask for; 0 = as the dialect has it */
+    int64_t bos_id;      /* -1 = as the server's tokeniser does */
+    int64_t slot_id;     /* unused token that stands where prompt rows go; -1 = none */
     uint64_t max_length; /* tokens per row; 0 = as the tokenizer's folder says */
     enum conf_binary binary;
     struct { /* tensor names; NULL = as the server declares */
@@ -37,6 +54,7 @@ struct conf_model {
 struct conf_provider {
     char *name;
     enum conf_kind kind;
+    enum conf_mode mode;
     char *url;            /* http://HOST:PORT, https://..., unix:/path */
     struct { /* where the API key is; at most one is not NULL */
         char *credential; /* name below $CREDENTIALS_DIRECTORY */
@@ -78,6 +96,15 @@ struct conf {
     uint64_t worker_threads, blas_threads; /* 0 = one */
     struct key_items providers;            /* struct conf_provider */
 };
+
+/* One example per request is all that such a provider takes. */
+bool conf_single(const struct conf_provider *p);
+
+/* Takes text and gives no place for prompt rows. */
+bool conf_text_only(const struct conf_provider *p);
+
+/* As the file writes it: "sglang-score". */
+const char *conf_kind_name(enum conf_kind k);
 
 /* As job_spec_parse(). */
 BBT_NODISCARD enum bbt_rc conf_parse(const json_t *tree, struct conf **ret,

@@ -9,10 +9,12 @@
 #include <string.h>
 
 #define LABELS_MAX 256
+#define ORDERS_DEFAULT 4
 
 _Static_assert(sizeof(enum job_metric) == sizeof(int), "enums are read as int");
 
 static const char *const metrics[] = {"accuracy", "f1", NULL};
+static const char *const prompts[] = {"soft", "none", NULL};
 static const char *const modes[] = {"add", "concat", NULL};
 static const char *const places[] = {"hidden", "embedding", NULL};
 static const char *const projections[] = {"uniform", "normal", NULL};
@@ -52,6 +54,28 @@ static const char *const selects[] = {"metric", "loss", NULL};
         ROW("data." #name_ ".blob", KEY_SHA256, name_.blob, 0, 0, NULL,                \
             "content of the file; bbtctl fills it in")
 
+static const struct key baseline_keys[] = {
+    {.path = "manual",
+        .type = KEY_BOOL,
+        .at = offsetof(struct job_baseline, manual),
+        .help = "the template alone, also with its label bias removed; `manual` is short "
+                "for it"},
+    {.path = "in_context.shots",
+        .type = KEY_COUNT,
+        .at = offsetof(struct job_baseline, shots),
+        .min = 1,
+        .max = 64,
+        .help = "demonstrations of each label in front of the text, from train"},
+    {.path = "in_context.orders",
+        .type = KEY_COUNT,
+        .at = offsetof(struct job_baseline, orders),
+        .min = 1,
+        .max = 16,
+        .help = "so many choices and orders of them are averaged; absent: 4"},
+};
+static const struct key_table baseline_table = {"baseline", baseline_keys,
+    sizeof baseline_keys / sizeof baseline_keys[0], sizeof(struct job_baseline)};
+
 static const struct key keys[] = {
     FIXED("apiVersion", "bbt/v1", "version of this format"),
     FIXED("kind", "TuningJob", "what the file is"),
@@ -87,7 +111,8 @@ static const struct key keys[] = {
     ROW("task.positive", KEY_NAME, positive, 1, 200, NULL,
         "label that f1 is about; absent: mean over all labels"),
 
-    FIXED("prompt.kind", "soft", "vectors in front of the text, not words"),
+    WORD("prompt.kind", prompt, prompts, "soft",
+        "vectors in front of the text; none: no search, the baselines only"),
     ROW("prompt.tokens", KEY_COUNT, tokens, 1, 1000, "50", "length of the prompt"),
     ROW("prompt.intrinsic_dim", KEY_COUNT, intrinsic_dim, 1, 4096, "500",
         "numbers that are searched for"),
@@ -125,6 +150,14 @@ static const struct key keys[] = {
         "what the best prompt is chosen by: metric (ties by loss), or loss on dev"),
     ROW("dev_mean", KEY_BOOL, dev_mean, 0, 0, "false",
         "also measure the mean of the search distribution"),
+
+    {.path = "baselines",
+        .type = KEY_ITEMS,
+        .at = offsetof(struct job_spec, baselines),
+        .min = 0,
+        .max = 2,
+        .items = &baseline_table,
+        .help = "measured on the test set for comparison; absent: [manual]"},
 
     ROW("stop.evaluations", KEY_COUNT, stop_evaluations, 1, 1e12, NULL,
         "candidates scored on the whole training set"),
@@ -181,7 +214,7 @@ static void check_data(
             problem_add(p, sets[i].pointer, false,
                 "send the file first, name its SHA-256", "data.%s: \"blob\" is missing",
                 sets[i].name);
-    if (!s->dev.file && !s->dev.blob && s->train.shots == 0)
+    if (s->prompt == JOB_SOFT && !s->dev.file && !s->dev.blob && s->train.shots == 0)
         problem_add(p, "/data/dev", false,
             "give dev a file, or train a number of shots",
             "data.dev: nothing is left for it, because train takes every line");
@@ -230,8 +263,32 @@ static void check_labels(const struct job_spec *s, struct spec_problems *p)
             "task.positive: only f1 has a positive label");
 }
 
+/* Each kind once, and something to measure on. */
+static void check_baselines(const struct job_spec *s, struct spec_problems *p)
+{
+    const struct job_baseline *b = s->baselines.item;
+    bool test = s->test.file || s->test.blob;
+    size_t manual = 0, in_context = 0;
+
+    for (size_t i = 0; i < s->baselines.nr; i++) {
+        manual += b[i].manual;
+        in_context += b[i].shots > 0;
+        if (b[i].manual == (b[i].shots > 0))
+            problem_add(p, "/baselines", false,
+                "like [manual, {in_context: {shots: 8, orders: 4}}]",
+                "baselines[%zu]: must be manual, or in_context with shots", i);
+    }
+    if (manual > 1 || in_context > 1)
+        problem_add(p, "/baselines", false, NULL, "baselines: one of each kind is possible");
+    if (!test && (s->prompt == JOB_NONE || in_context))
+        problem_add(p, "/data", false, "test: {file: data/test.tsv}",
+            "data.test: \"file\" is missing: there is nothing to measure the baselines on");
+}
+
 static void check_stop(const struct job_spec *s, struct spec_problems *p)
 {
+    if (s->prompt == JOB_NONE)
+        return;
     if (!s->stop_evaluations && !s->stop_generations && !s->stop_time_us)
         problem_add(p, "/stop", false, "like stop: {evaluations: 8000}",
             "stop: nothing ends this job for sure: set evaluations, generations or "
@@ -253,6 +310,12 @@ static void settle(struct job_spec *s, struct spec_problems *p)
             *seeds[i] = s->seed;
     if (!s->dev.file && !s->dev.blob && s->dev.shots == 0)
         s->dev.shots = s->train.shots;
+    for (size_t i = 0; i < s->baselines.nr; i++) {
+        struct job_baseline *b = (struct job_baseline *)s->baselines.item + i;
+
+        if (b->shots && !b->orders)
+            b->orders = ORDERS_DEFAULT;
+    }
     if (!s->col_text && !s->col_text_a && !s->col_text_b) {
         s->col_text = bbt_strdup("text");
         p->nomem |= !s->col_text;
@@ -276,6 +339,8 @@ enum bbt_rc job_spec_parse(const json_t *tree, enum job_form form,
             check_columns(s, problems);
         if (!troubled(problems, "/task"))
             check_labels(s, problems);
+        if (!troubled(problems, "/baselines") && !troubled(problems, "/data"))
+            check_baselines(s, problems);
         if (!troubled(problems, "/stop") && !troubled(problems, "/optimizer"))
             check_stop(s, problems);
     }
@@ -315,6 +380,26 @@ json_t *job_spec_print(const struct job_spec *s)
     return table_print(&job_table, s);
 }
 
+bool job_spec_manual(const struct job_spec *s)
+{
+    const struct job_baseline *b = s->baselines.item;
+    bool manual = s->baselines.nr == 0;
+
+    for (size_t i = 0; i < s->baselines.nr; i++)
+        manual = manual || b[i].manual;
+    return manual;
+}
+
+const struct job_baseline *job_spec_in_context(const struct job_spec *s)
+{
+    const struct job_baseline *b = s->baselines.item;
+
+    for (size_t i = 0; i < s->baselines.nr; i++)
+        if (b[i].shots)
+            return &b[i];
+    return NULL;
+}
+
 uint64_t job_spec_popsize(const struct job_spec *s)
 {
     return s->popsize;
@@ -324,6 +409,8 @@ uint64_t job_spec_generations_max(const struct job_spec *s)
 {
     uint64_t by_evaluations = s->stop_evaluations / s->popsize;
 
+    if (s->prompt == JOB_NONE)
+        return 0;
     if (!s->stop_generations ||
         (by_evaluations && by_evaluations < s->stop_generations))
         return by_evaluations;
@@ -334,6 +421,8 @@ uint64_t job_spec_evaluations_max(const struct job_spec *s)
 {
     uint64_t by_generations = s->stop_generations * s->popsize;
 
+    if (s->prompt == JOB_NONE)
+        return 0;
     if (!s->stop_evaluations ||
         (by_generations && by_generations < s->stop_evaluations))
         return by_generations;

@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 enum job_metric { JOB_ACCURACY, JOB_F1 };
+enum job_prompt { JOB_SOFT, JOB_NONE };
 enum job_mode { JOB_ADD, JOB_CONCAT };
 enum job_at { JOB_AT_HIDDEN, JOB_AT_EMBEDDING };
 enum job_projection { JOB_PROJ_UNIFORM, JOB_PROJ_NORMAL };
@@ -31,6 +32,13 @@ struct job_data {
     char *blob;     /* SHA-256 of the bytes; set by bbtctl, needed by the daemon */
     uint64_t shots; /* per class; 0 = every line */
     enum job_format format; /* auto: by the file's name */
+};
+
+/* What the tuned prompt is compared with: the manual prompt, or demonstrations in front of
+ * the text. */
+struct job_baseline {
+    bool manual;
+    uint64_t shots, orders; /* in context: demonstrations per label, orders of them; 0 = none */
 };
 
 struct job_spec {
@@ -50,6 +58,7 @@ struct job_spec {
     enum job_metric metric;
     char *positive; /* label that F1 is about; NULL = macro F1 */
 
+    enum job_prompt prompt; /* none: no search, the baselines are all that is measured */
     uint64_t tokens, intrinsic_dim;
     enum job_mode mode;
     enum job_at at;
@@ -70,6 +79,8 @@ struct job_spec {
     uint64_t dev_every; /* generations */
     enum job_select dev_select; /* what makes a prompt better than another */
     bool dev_mean;      /* also measure the search distribution's mean */
+
+    struct key_items baselines; /* struct job_baseline; empty: the manual prompt */
 
     uint64_t stop_evaluations, stop_generations; /* 0 = open */
     double stop_dev;                             /* NaN = open */
@@ -102,9 +113,13 @@ void job_spec_free(struct job_spec *s); /* NULL is fine */
  * without memory. json_print() of it is the canonical text. */
 json_t *job_spec_print(const struct job_spec *s);
 
-/* Upper bounds that follow from the stop rules; 0 = open. */
+/* Upper bounds that follow from the stop rules; 0 = open, or no search. */
 uint64_t job_spec_generations_max(const struct job_spec *s);
 uint64_t job_spec_evaluations_max(const struct job_spec *s);
+
+/* Is the manual prompt measured? And in-context learning: NULL where it is not. */
+bool job_spec_manual(const struct job_spec *s);
+const struct job_baseline *job_spec_in_context(const struct job_spec *s);
 
 /* Candidates per generation. */
 uint64_t job_spec_popsize(const struct job_spec *s);

@@ -151,6 +151,19 @@ void vlist_read_pairs(const struct reader *r, const json_t *v, struct key_pairs 
     *at = p;
 }
 
+/* A bare word stands for the section in which it is true: "manual" for {manual: true}. */
+static void read_item(const struct reader *r, const json_t *v, const char *pointer, void *to)
+{
+    json_t *word = NULL;
+
+    if (json_is_string(v)) {
+        word = json_pack("{s:b}", json_string_value(v), 1);
+        r->problems->nomem |= !word;
+    }
+    table_read(r->k->items, word ? word : v, pointer, to, r->problems);
+    json_decref(word);
+}
+
 void vlist_read_items(const struct reader *r, const json_t *v, struct key_items *at)
 {
     const struct key_table *t = r->k->items;
@@ -173,8 +186,8 @@ void vlist_read_items(const struct reader *r, const json_t *v, struct key_items 
 
         (void)snprintf(step, sizeof step, "%zu", items.nr);
         reader_join(r->pointer, step, below, sizeof below);
-        table_read(t, json_array_get(v, items.nr), below,
-            (char *)items.item + items.nr * t->size, r->problems);
+        read_item(r, json_array_get(v, items.nr), below,
+            (char *)items.item + items.nr * t->size);
     }
     vlist_fini_items(r->k, at);
     *at = items;

@@ -1,5 +1,7 @@
 /* bbtd.yaml: every key, defaults, places, print and read back. */
 #include "everykey.h"
+
+#include "spec/conf_kind.h"
 #include "spec/conf_price.h"
 
 static const char plain[] = "apiVersion: bbt/v1\n"
@@ -188,12 +190,87 @@ static void every_value_lands(void **state)
     conf_free(c);
 }
 
-static void print_reads_back(void **state)
+/* One provider of each kind with the least that it needs. */
+static const char kinds[] =
+    "providers:\n"
+    "  - {name: a, kind: openai, url: 'https://x', models: [{name: m}]}\n"
+    "  - {name: b, kind: openai-chat, url: 'https://x', models: [{name: m, "
+    "top_logprobs: 9}]}\n"
+    "  - {name: c, kind: vllm, url: 'https://x', models: [{name: m, hidden: 64}]}\n"
+    "  - {name: d, kind: vllm, mode: embeds, url: 'https://x', models: [{name: m,\n"
+    "     embeddings: e, embeddings_tensor: wte, bos_id: 1}]}\n"
+    "  - {name: e, kind: sglang-score, url: 'https://x', models: [{name: m, slot_id: 7}]}\n"
+    "  - {name: f, kind: sglang-generate, url: 'https://x', models: [{name: m,\n"
+    "     embeddings: e}]}\n"
+    "  - {name: g, kind: llamacpp, url: 'https://x', models: [{name: m}]}\n";
+
+static void every_kind(void **state)
 {
-    const char *const docs[] = {plain, full, "{}"};
+    static const struct {
+        const char *name;
+        enum conf_kind kind;
+        bool single, text_only;
+    } want[CONF_KIND_NR] = {
+        {"a", CONF_OPENAI, false, true},
+        {"b", CONF_OPENAI_CHAT, true, true},
+        {"c", CONF_VLLM, true, false},
+        {"d", CONF_VLLM, false, false},
+        {"e", CONF_SGLANG_SCORE, false, false},
+        {"f", CONF_SGLANG_GENERATE, false, false},
+        {"g", CONF_LLAMACPP, true, true},
+    };
+    struct conf *c = good(kinds);
+    const struct conf_model *m;
 
     (void)state;
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < CONF_KIND_NR; i++) {
+        const struct conf_provider *p = conf_provider(c, want[i].name);
+
+        m = p->models.item;
+        assert_int_equal(p->kind, want[i].kind);
+        assert_int_equal(conf_single(p), want[i].single);
+        assert_int_equal(conf_text_only(p), want[i].text_only);
+        assert_int_equal(m->batch, want[i].single ? 1 : 32);
+        assert_null(m->tokenizer);
+    }
+    m = conf_provider(c, "b")->models.item;
+    assert_int_equal(m->top, 9);
+    m = conf_provider(c, "d")->models.item;
+    assert_string_equal(m->embeddings, "e");
+    assert_string_equal(m->tensor, "wte");
+    assert_int_equal(m->bos_id, 1);
+    assert_int_equal(m->slot_id, -1);
+    assert_int_equal(conf_provider(c, "d")->mode, CONF_EMBEDS);
+    m = conf_provider(c, "e")->models.item;
+    assert_int_equal(m->slot_id, 7);
+    assert_string_equal(conf_kind_name(CONF_SGLANG_GENERATE), "sglang-generate");
+    assert_string_equal(conf_kind_name(CONF_KIND_NR), "unknown");
+    assert_null(conf_kind_names[CONF_KIND_NR]);
+    conf_free(c);
+}
+
+static void what_a_kind_lacks(void **state)
+{
+    (void)state;
+    form_says("providers:\n"
+              "  - {name: a, kind: vllm, mode: embeds, url: 'http://x', models: [{name: m}]}\n"
+              "  - {name: b, kind: openai-chat, url: 'http://x/v1/', models: [{name: m, batch: "
+              "2}]}\n",
+        parse,
+        "f.yaml:2:67: providers[0].models[0]: \"embeddings\" is missing (the model's "
+        "safetensors file or folder: this provider takes whole prompts as rows)\n"
+        "f.yaml:3:39: providers[1].url: ends in /v1, which bbtd appends by "
+        "itself (the address without /v1)\n"
+        "f.yaml:3:64: providers[1].models[0]: this provider takes one example per request "
+        "(leave batch out)\n");
+}
+
+static void print_reads_back(void **state)
+{
+    const char *const docs[] = {plain, full, kinds, "{}"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof docs / sizeof docs[0]; i++) {
         struct conf *a = good(docs[i]), *b;
         json_t *va = conf_print(a), *vb;
         char *once = json_print(va), *twice;
@@ -244,16 +321,16 @@ static void places(void **state)
         "f.yaml:7:18: providers[0].concurrency: must be from 1 to 1024, not 0\n"
         "f.yaml:9:33: providers[0].models[0]: unknown key \"bach\" (did you mean "
         "\"batch\"?)\n"
-        "f.yaml:10:9: providers[0].models[1]: \"tokenizer\" is missing (folder with "
-        "the "
-        "model's vocabulary, relative to this file)\n"
         "f.yaml:11:40: providers[1].models: must have 1 to 256 items, not 0\n"
         "f.yaml:12:5: providers[2]: must be a section (it is lines of \"key: value\")\n"
         "f.yaml:6:10: providers[0].url: is no address "
         "(http://HOST:PORT, "
         "https://HOST or unix:/path)\n"
         "f.yaml:10:16: providers[0].models[1].name: a second model \"m\"\n"
-        "f.yaml:11:12: providers[1].name: a second provider \"a\"\n");
+        "f.yaml:11:12: providers[1].name: a second provider \"a\"\n"
+        "f.yaml:10:9: providers[0].models[1]: \"tokenizer\" is missing (folder with "
+        "the "
+        "model's vocabulary: kserve2 has no call to tokenise)\n");
 }
 
 /* A key that stands in the file itself is refused, and no message repeats it. */
@@ -361,6 +438,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(defaults),
         cmocka_unit_test(every_value_lands),
+        cmocka_unit_test(every_kind),
+        cmocka_unit_test(what_a_kind_lacks),
         cmocka_unit_test(print_reads_back),
         cmocka_unit_test(every_key),
         cmocka_unit_test(places),

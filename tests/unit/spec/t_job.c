@@ -3,18 +3,21 @@
 
 #define SHA "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 
-static const char plain[] = "apiVersion: bbt/v1\n"
-                            "kind: TuningJob\n"
-                            "name: sst2\n"
-                            "provider: local\n"
-                            "model: bbt-mini\n"
-                            "data:\n"
-                            "  train: {file: train.tsv, shots: 16}\n"
-                            "  test: {file: test.tsv}\n"
-                            "task:\n"
-                            "  template: '{prompt} {text} It was {mask}.'\n"
-                            "  labels: {positive: great, negative: terrible}\n"
-                            "stop: {evaluations: 8000}\n";
+#define PLAIN \
+    "apiVersion: bbt/v1\n" \
+    "kind: TuningJob\n" \
+    "name: sst2\n" \
+    "provider: local\n" \
+    "model: bbt-mini\n" \
+    "data:\n" \
+    "  train: {file: train.tsv, shots: 16}\n" \
+    "  test: {file: test.tsv}\n" \
+    "task:\n" \
+    "  template: '{prompt} {text} It was {mask}.'\n" \
+    "  labels: {positive: great, negative: terrible}\n" \
+    "stop: {evaluations: 8000}\n"
+static const char plain[] = PLAIN;
+static const char listed[] = PLAIN "baselines: [{manual: true}]\n"; /* one of each list */
 
 /* Every key, each with a value that is not its default. */
 static const char full[] =
@@ -53,6 +56,7 @@ static const char full[] =
     "dev_every: 3\n"
     "dev_mean: true\n"
     "dev_select: loss\n"
+    "baselines: [manual, {in_context: {shots: 3, orders: 5}}]\n"
     "stop:\n"
     "  evaluations: 80\n"
     "  generations: 9\n"
@@ -136,6 +140,9 @@ static void defaults(void **state)
     assert_true(s->margin == 2);
     assert_int_equal(s->dev_every, 5);
     assert_false(s->dev_mean);
+    assert_int_equal(s->prompt, JOB_SOFT);
+    assert_true(job_spec_manual(s)); /* as long as nobody says otherwise */
+    assert_null(job_spec_in_context(s));
     assert_int_equal(s->stop_evaluations, 8000);
     assert_int_equal(s->stop_generations, 0);
     assert_true(isnan(s->stop_dev));
@@ -195,6 +202,9 @@ static void every_value_lands(void **state)
     assert_true(s->margin == 1.5);
     assert_int_equal(s->dev_every, 3);
     assert_true(s->dev_mean);
+    assert_true(job_spec_manual(s));
+    assert_int_equal(job_spec_in_context(s)->shots, 3);
+    assert_int_equal(job_spec_in_context(s)->orders, 5);
     assert_int_equal(s->stop_evaluations, 80);
     assert_int_equal(s->stop_generations, 9);
     assert_true(s->stop_dev == 0.75);
@@ -239,6 +249,7 @@ static void print_reads_back(void **state)
     (void)state;
     check_print(plain);
     check_print(full);
+    check_print(listed);
 }
 
 /* The stored text is a promise to later versions and to other programs. */
@@ -282,7 +293,7 @@ static void print_is_canonical(void **state)
 static void every_key(void **state)
 {
     (void)state;
-    form_every_key(&job_table, "", plain, parse_file);
+    form_every_key(&job_table, "", listed, parse_file);
 }
 
 static void places(void **state)
@@ -352,6 +363,13 @@ static void cross_checks(void **state)
         {"stop", "{\"stall\": {\"generations\": 5}}", "/stop", "nothing ends"},
         {"stop.evaluations", "19", "/stop/evaluations", "less than one generation"},
         {"tags", "[\"a\", 5]", "/tags/1", "a text"},
+        {"baselines", "[{}]", "/baselines", "manual, or in_context"},
+        {"baselines", "[{\"manual\": true, \"in_context\": {\"shots\": 2}}]", "/baselines",
+            "manual, or in_context"},
+        {"baselines", "[{\"in_context\": {\"orders\": 2}}]", "/baselines", "with shots"},
+        {"baselines", "[\"manual\", \"manual\"]", "/baselines", "one of each"},
+        {"baselines", "[\"random\"]", "/baselines/0/random", "unknown key"},
+        {"baselines", "[5]", "/baselines/0", "section"},
     };
 
     (void)state;
@@ -370,6 +388,33 @@ static void cross_checks(void **state)
         problem_fini(&p);
         json_decref(tree);
     }
+}
+
+/* A job without a search: nothing has to end it, something has to be measured. */
+static void no_search(void **state)
+{
+    json_t *tree = form_tree(plain);
+    struct spec_problems p;
+    struct job_spec *s;
+
+    (void)state;
+    form_set(tree, "prompt.kind", json_string("none"));
+    form_set(tree, "stop", json_null());
+    form_set(tree, "baselines", json_loads("[{\"in_context\": {\"shots\": 2}}]", 0, NULL));
+    problem_init(&p);
+    s = parse_file(tree, &p);
+    assert_non_null(s);
+    assert_int_equal(s->prompt, JOB_NONE);
+    assert_false(job_spec_manual(s));
+    assert_int_equal(job_spec_in_context(s)->orders, 4);
+    assert_int_equal(job_spec_generations_max(s), 0);
+    assert_int_equal(job_spec_evaluations_max(s), 0);
+    job_spec_free(s);
+    form_set(tree, "data.test", json_null());
+    assert_null(parse_file(tree, &p));
+    assert_non_null(strstr(p.item[0].message, "nothing to measure"));
+    problem_fini(&p);
+    json_decref(tree);
 }
 
 /* Words that YAML takes for numbers and truth values are words here. */
@@ -562,6 +607,7 @@ int main(void)
         cmocka_unit_test(every_key),
         cmocka_unit_test(places),
         cmocka_unit_test(cross_checks),
+        cmocka_unit_test(no_search),
         cmocka_unit_test(label_words),
         cmocka_unit_test(nulls),
         cmocka_unit_test(wire_form),

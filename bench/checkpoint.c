@@ -252,7 +252,8 @@ int main(int argc, char **argv)
     }
     b.spec = (struct job_spec){.popsize = POP, .sigma = 1.0, .seed = 42,
         .projection = JOB_PROJ_NORMAL, .scale = 0.05, .alpha = 1.0, .projection_seed = 1};
-    b.setup = (struct search_setup){50, 1024, NAN, NAN, NULL};
+    b.setup = (struct search_setup){
+        .rows = 50, .hidden = 1024, .embed_mean = NAN, .embed_std = NAN};
     for (const char *p = dims; *p;) {
         char *end;
         size_t dim = strtoul(p, &end, 10);

@@ -9,6 +9,7 @@
 #include "base/killpoint.h"
 #include "engine/task.h"
 #include "loop/loop.h"
+#include "spec/fit.h"
 #include "spec/job.h"
 #include "store/st_blob.h"
 #include "store/st_event.h"
@@ -27,6 +28,7 @@ struct submit {
     struct job_spec *spec;
     char *canonical;
     char key[STORE_KEY_MAX + 1];
+    const struct conf_provider *provider;
     const struct conf_model *model;
     void *bytes[3];
     size_t len[3];
@@ -65,30 +67,27 @@ static void run_blobs(struct port_call *c, struct port_db *db)
 /* What one pass over each set takes; the client multiplies. */
 static json_t *view_build(const struct task *t)
 {
-    return json_pack("{s:s, s:s, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
+    return json_pack("{s:s, s:s, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b}",
         "apiVersion", "v1", "kind", "Validation", "valid", 1, "train_examples",
         (json_int_t)t->train.n, "dev_examples", (json_int_t)t->dev.n, "test_examples",
         (json_int_t)t->test.n, "train_requests", (json_int_t)t->train.batches, "dev_requests",
         (json_int_t)t->dev.batches, "test_requests", (json_int_t)t->test.batches,
         "tokens_per_evaluation", (json_int_t)t->train.tokens, "dev_tokens",
-        (json_int_t)t->dev.tokens, "test_tokens", (json_int_t)t->test.tokens);
+        (json_int_t)t->dev.tokens, "test_tokens", (json_int_t)t->test.tokens,
+        "tokens_estimated", t->form == TASK_TEXT || t->rows_open);
 }
 
 static void run_build(struct port_call *c, struct port_db *db)
 {
     struct submit *s = bbt_container(c, struct submit, a.call);
     struct task *t = NULL;
-    struct task_input in = {
-        .spec = s->spec,
-        .tokenizer = s->model->tokenizer,
-        .batch_max = (size_t)s->model->batch,
-        .len_max = (size_t)s->model->max_length,
-        .train = {s->bytes[0], s->len[0]},
-        .dev = {s->bytes[1], s->len[1]},
-        .test = {s->bytes[2], s->len[2]},
-    };
+    struct task_input in;
 
     (void)db;
+    task_input_init(&in, s->spec, s->provider, s->model);
+    in.train = (struct task_file){s->bytes[0], s->len[0]};
+    in.dev = (struct task_file){s->bytes[1], s->len[1]};
+    in.test = (struct task_file){s->bytes[2], s->len[2]};
     c->rc = task_build(&in, &t, &c->err);
     if (c->rc == BBT_OK)
         s->a.json = view_build(t);
@@ -241,17 +240,23 @@ static const char *meant(
     return hint_nearest(typed, names, n);
 }
 
-/* The provider and model that the job names must be in the configuration. */
+/* The provider and model that the job names must be in the configuration, and able to do what
+ * it asks for. */
 static const struct conf_model *find_model(
     struct web_req *r, struct daemon *d, const struct job_spec *spec)
 {
     const struct conf_provider *p = conf_provider(d->conf, spec->provider);
     const struct conf_model *m = p ? conf_model(p, spec->model) : NULL;
+    struct bbt_err err = {0};
     const char *near;
     char *text;
 
-    if (m)
+    if (m && fit_check(p, m, spec, &err) == BBT_OK)
         return m;
+    if (m) {
+        api_problem(r, BBT_INVALID, err.msg);
+        return NULL;
+    }
     near = meant(d, p, p ? spec->model : spec->provider);
     text = bbt_asprintf(p ? "model: provider \"%s\" has no model \"%s\" in the daemon's "
                             "configuration%s%s%s"
@@ -293,6 +298,7 @@ static void submit(struct web_req *r, struct daemon *d, bool dry)
     s->a.free = submit_free;
     s->spec = spec;
     s->canonical = canonical;
+    s->provider = conf_provider(d->conf, spec->provider);
     s->model = model;
     s->dry = dry;
     if (key)

@@ -8,7 +8,8 @@ static const char *const states[REC_STATE_NR] = {
     "queued", "running", "paused", "completed", "failed", "cancelled", "deleted"};
 
 static const char *const phases[REC_PHASE_NR] = {
-    "train", "dev", "test", "manual", "calibrate", "probe", "predict"};
+    "train", "dev", "test", "manual", "calibrate", "probe", "predict",
+    "context"};
 
 const char *rec_state_name(enum rec_state s)
 {

@@ -33,6 +33,7 @@ enum rec_phase {
     REC_CALIBRATE, /* no soft prompt, training batches: label bias */
     REC_PROBE,     /* start-up canaries */
     REC_PREDICT,   /* asked for by a user after the job; not in the ledger */
+    REC_CONTEXT,   /* no soft prompt, test batches behind demonstrations; gen is the order */
     REC_PHASE_NR
 };
 

@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "engine/query.h"
 #include "engine/ports.h"
+#include "num/embmat.h"
 
 #include <string.h>
 
@@ -105,18 +106,27 @@ enum bbt_rc endpoint_model_init(
     m->binary = binary[c->binary];
     m->hidden = (size_t)c->hidden;
     m->batch_max = (size_t)c->batch;
+    m->top = (size_t)c->top;
+    m->bos_id = (int32_t)c->bos_id;
+    m->slot_id = (int32_t)c->slot_id;
     return set_params(m, &c->parameters, err);
+}
+
+static const struct prov_adapter *adapter_of(const struct conf_provider *c)
+{
+    return prov_adapter_find(c->kind == CONF_VLLM && c->mode == CONF_EMBEDS
+            ? "vllm-embeds"
+            : conf_kind_name(c->kind));
 }
 
 enum bbt_rc endpoint_init(struct endpoint *e, const struct conf_provider *conf,
     struct turnq *q, struct op *alarm, struct bbt_err *err)
 {
-    static const char *const kinds[] = {[CONF_KSERVE2] = "kserve2"};
     const struct conf_model *models = conf->models.item;
     enum bbt_rc rc = BBT_OK;
 
     *e = (struct endpoint){.conf = conf, .alarm = alarm, .wake_us = SCHED_NEVER};
-    e->adapter = prov_adapter_find(kinds[conf->kind]);
+    e->adapter = adapter_of(conf);
     sched_lane_init(&e->lane, (size_t)conf->concurrency);
     op_init(&e->kick, q, kick_step);
     e->models = bbt_calloc(conf->models.nr, sizeof *e->models);
@@ -130,8 +140,10 @@ enum bbt_rc endpoint_init(struct endpoint *e, const struct conf_provider *conf,
 
 void endpoint_fini(struct endpoint *e)
 {
-    for (size_t i = 0; i < e->models_nr; i++)
+    for (size_t i = 0; i < e->models_nr; i++) {
         prov_model_fini(&e->models[i].m);
+        embmat_free(e->models[i].mat);
+    }
     bbt_free(e->models);
     if (e->kick.q)
         op_fini(&e->kick);

@@ -11,9 +11,13 @@
 #include "sched/sched.h"
 #include "spec/conf.h"
 
+struct embmat;
+
 struct endpoint_model {
     const struct conf_model *conf; /* borrowed */
     struct prov_model m;           /* m.probed: the start-up probe has passed */
+    struct embmat *mat; /* input embedding; opened by the first probe, then kept; or NULL */
+    bool tried; /* trial prompts have passed, too: fit for soft prompts */
     bool stale; /* a job was refused since then: probe again before the next one */
 };
 

@@ -36,27 +36,44 @@ static void run_load(struct port_call *c, struct port_db *db)
 static void run_build(struct port_call *c, struct port_db *db)
 {
     struct predict *p = bbt_container(c, struct predict, work);
-    struct task_input in = {
-        .spec = p->spec,
-        .tokenizer = p->model->conf->tokenizer,
-        .batch_max = p->batch_max,
-        .len_max = (size_t)p->model->conf->max_length,
-        .cols_fixed = p->cols_fixed,
-    };
 
     (void)db;
-    c->rc = task_build(&in, &p->task, &c->err);
+    c->rc = task_build(&p->input, &p->task, &c->err);
     if (c->rc == BBT_OK)
         c->rc = task_render(p->task,
-            &(struct task_texts){p->text_a, p->text_b, p->n, true, in.cols_fixed}, &p->set,
-            &c->err);
+            &(struct task_texts){p->text_a, p->text_b, p->n, true, p->input.cols_fixed},
+            &p->set, &c->err);
+    if (c->rc == BBT_OK && task_open(p->task))
+        c->rc = task_wants(p->task, &p->set, &p->wants, &c->err);
+    if (c->rc == BBT_OK)
+        lex_missing(&p->lex, &p->wants);
+}
+
+static void run_pack(struct port_call *c, struct port_db *db)
+{
+    struct predict *p = bbt_container(c, struct predict, work);
+
+    (void)db;
+    c->rc = task_pack(p->task, &p->set, &p->lex, &c->err);
+}
+
+static void start_tokens(struct predict *p)
+{
+    p->state = PREDICT_TOKENS;
+    p->lexer = (struct lexer){.ep = p->ep,
+        .model = &p->model->m,
+        .flow = &p->flow,
+        .wants = &p->wants,
+        .lex = &p->lex,
+        .wake = &p->op};
+    lexer_start(&p->lexer, engine_turnq(p->engine));
 }
 
 static void build(struct predict *p)
 {
     p->state = PREDICT_BUILD;
-    p->batch_max = p->model->m.batch_max;
-    p->cols_fixed = p->model->m.cols_fixed;
+    task_input_init(&p->input, p->spec, p->ep->conf, p->model->conf);
+    task_input_probed(&p->input, &p->model->m);
     p->work = (struct port_call){.run = run_build, .wake = &p->op};
     port_work_run(&p->work);
 }
@@ -75,7 +92,7 @@ static void loaded(struct predict *p)
         return;
     }
     sched_flow_init(&p->flow, &p->ep->lane, 9); /* somebody waits for this one */
-    if (p->model->m.probed) {
+    if (p->model->m.probed && p->model->tried) {
         build(p);
         return;
     }
@@ -105,6 +122,7 @@ static void ask(struct predict *p)
         .flow = &p->flow,
         .set = &p->set,
         .label_ids = p->task->verb->token,
+        .label_text = (const char *const *)p->task->label_text,
         .labels = p->task->verb->n,
         .prompt = p->result.prompt,
         .digest = &no_digest,
@@ -149,6 +167,7 @@ static void predict_step(struct op *op)
     switch (p->state) {
     case PREDICT_LOAD:
     case PREDICT_BUILD:
+    case PREDICT_PACK:
         if (!p->work.done)
             return;
         if (p->drop)
@@ -157,8 +176,19 @@ static void predict_step(struct op *op)
             predict_end(p, p->work.rc, &p->work.err);
         else if (p->state == PREDICT_LOAD)
             loaded(p);
+        else if (task_open(p->task))
+            start_tokens(p);
         else
             ask(p);
+        return;
+    case PREDICT_TOKENS:
+        if (p->lexer.done && p->lexer.rc != BBT_OK) {
+            predict_end(p, p->lexer.rc, &p->lexer.err);
+        } else if (p->lexer.done) {
+            p->state = PREDICT_PACK;
+            p->work = (struct port_call){.run = run_pack, .wake = &p->op};
+            port_work_run(&p->work);
+        }
         return;
     case PREDICT_PROBE:
         if (p->probe.done && p->probe.rc != BBT_OK)
@@ -191,6 +221,8 @@ void predict_drop(struct predict *p)
     p->drop = true;
     if (p->state == PREDICT_PROBE)
         probe_drop(&p->probe);
+    else if (p->state == PREDICT_TOKENS)
+        lexer_drop(&p->lexer);
     else if (p->state == PREDICT_ASK)
         round_drop(&p->round, true);
 }
@@ -199,6 +231,9 @@ void predict_fini(struct predict *p)
 {
     round_fini(&p->round);
     probe_fini(&p->probe);
+    lexer_fini(&p->lexer);
+    lex_wants_fini(&p->wants);
+    lex_fini(&p->lex);
     task_set_fini(&p->set);
     task_free(p->task);
     job_spec_free(p->spec);

@@ -1,18 +1,27 @@
 /* predict.h -- labels new texts with a finished job's prompt, through the same provider.
  *
- *   LOAD (spec, result) -> PROBE -> BUILD (render) -> ASK -> done
+ *   LOAD (spec, result) -> PROBE -> BUILD (render) -> [TOKENS -> PACK] -> ASK -> done
  *
  * Not kept in the ledger: it is no part of the job's search. */
 #ifndef ENGINE_PREDICT_H
 #define ENGINE_PREDICT_H
 
 #include "engine/engine.h"
+#include "engine/lex.h"
 #include "engine/probe.h"
 #include "engine/round.h"
 
 #define PREDICT_TEXTS_MAX 10000
 
-enum predict_state { PREDICT_LOAD, PREDICT_PROBE, PREDICT_BUILD, PREDICT_ASK, PREDICT_DONE };
+enum predict_state {
+    PREDICT_LOAD,
+    PREDICT_PROBE,
+    PREDICT_BUILD,
+    PREDICT_TOKENS, /* where only the server can tokenise */
+    PREDICT_PACK,
+    PREDICT_ASK,
+    PREDICT_DONE
+};
 
 struct predict {
     /* in; texts are borrowed until `done` */
@@ -39,11 +48,14 @@ struct predict {
     struct rec_result result;
     struct endpoint *ep;
     struct endpoint_model *model;
-    size_t batch_max, cols_fixed; /* the model's, copied for the worker */
+    struct task_input input; /* the model's, copied for the worker */
     struct sched_flow flow;
     struct probe probe;
     struct task *task;
     struct task_set set;
+    struct lex lex;
+    struct lex_wants wants;
+    struct lexer lexer;
     const char **names;
     struct round round;
 };

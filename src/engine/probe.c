@@ -1,6 +1,7 @@
 #include "engine/probe.h"
 
 #include "base/alloc.h"
+#include "num/embmat.h"
 #include "num/rng.h"
 #include "prov/reader.h"
 
@@ -25,7 +26,38 @@ static void run_tok(struct port_call *c, struct port_db *db)
     struct probe *p = bbt_container(c, struct probe, work);
 
     (void)db;
-    c->rc = tok_open(p->tokenizer, &p->tok, &c->err);
+    if (p->tokenizer)
+        c->rc = tok_open(p->tokenizer, &p->tok, &c->err);
+    if (c->rc == BBT_OK && p->model->conf->embeddings && !p->model->mat)
+        c->rc = embmat_open(
+            p->model->conf->embeddings, p->model->conf->tensor, &p->mat, &c->err);
+}
+
+/* The input embedding is the model's from now on, and tells how wide it is. */
+static enum bbt_rc take_matrix(struct probe *p, struct bbt_err *err)
+{
+    struct prov_model *m = &p->fresh.m;
+    size_t cols;
+
+    if (!p->model->mat) {
+        p->model->mat = p->mat;
+        p->mat = NULL;
+    }
+    if (!p->model->mat && p->plain && p->ep->conf->kind != CONF_KSERVE2) {
+        p->hidden_later = m->hidden; /* no width, no trial prompts */
+        m->hidden = 0;
+    }
+    if (!p->model->mat)
+        return BBT_OK;
+    cols = embmat_cols(p->model->mat);
+    if (m->hidden && m->hidden != cols)
+        return bbt_fail(err, BBT_INVALID,
+            "model %s: `hidden` is %zu in the configuration, its embeddings are %zu wide",
+            m->name, m->hidden, cols);
+    m->hidden = cols;
+    m->token_row = embmat_row;
+    m->token_arg = p->model->mat;
+    return BBT_OK;
 }
 
 static enum bbt_rc encode_step(struct query *c, struct prov_http *ret, struct bbt_err *err)
@@ -140,6 +172,20 @@ static enum bbt_rc build_canary(struct probe *p, struct bbt_err *err)
     return BBT_OK;
 }
 
+/* All is well: the model is as it was found. */
+static enum bbt_rc adopt(struct probe *p)
+{
+    p->fresh.m.edition = p->model->m.edition + 1;
+    prov_model_fini(&p->model->m);
+    p->model->m = p->fresh.m;
+    if (p->hidden_later)
+        p->model->m.hidden = p->hidden_later;
+    p->model->stale = false;
+    p->model->tried = !p->plain;
+    p->fresh.m = (struct prov_model){0};
+    return BBT_OK;
+}
+
 static enum bbt_rc judge_canaries(struct probe *p, struct bbt_err *err)
 {
     for (size_t i = 0; i < 2; i++) {
@@ -155,12 +201,18 @@ static enum bbt_rc judge_canaries(struct probe *p, struct bbt_err *err)
         return bbt_fail(err, BBT_INVALID,
             "two different soft prompts gave the same scores: the server ignores the "
             "prompt (check the tensor name prompt_embedding)");
-    p->fresh.m.edition = p->model->m.edition + 1;
-    prov_model_fini(&p->model->m);
-    p->model->m = p->fresh.m;
-    p->model->stale = false;
-    p->fresh.m = (struct prov_model){0};
-    return BBT_OK;
+    return adopt(p);
+}
+
+/* A language model's dialect has asked its trial questions itself. */
+static void end_without_canaries(struct probe *p)
+{
+    const double *c = p->fresh.m.canary;
+
+    p->drift = fabs(c[2] - c[0]);
+    p->effect = fabs(c[1] - c[0]);
+    p->latency_us = p->query.latency_us;
+    probe_end(p, adopt(p));
 }
 
 /* Next HTTP step, or the canaries when there is none left. */
@@ -173,6 +225,10 @@ static void next_step(struct probe *p)
     prov_http_fini(&h);
     if (rc == BBT_OK) {
         start_call(p);
+        return;
+    }
+    if (rc == BBT_NOTFOUND && (p->plain || p->ep->conf->kind != CONF_KSERVE2)) {
+        end_without_canaries(p);
         return;
     }
     if (rc == BBT_NOTFOUND)
@@ -221,6 +277,8 @@ static void probe_step(struct op *op)
     case PROBE_TOK:
         if (!p->work.done)
             return;
+        if (p->work.rc == BBT_OK)
+            p->work.rc = take_matrix(p, &p->work.err);
         if (p->work.rc != BBT_OK || p->drop) {
             p->err = p->work.err;
             p->reason = "provider";
@@ -267,11 +325,13 @@ void probe_fini(struct probe *p)
     query_fini(&p->query);
     prov_model_fini(&p->fresh.m);
     tok_free(p->tok);
+    embmat_free(p->mat);
     bbt_free(p->prompt);
     bbt_free(p->ids);
     if (p->op.q)
         op_fini(&p->op);
     p->tok = NULL;
+    p->mat = NULL;
     p->prompt = NULL;
     p->ids = NULL;
 }

@@ -1,8 +1,9 @@
 /* probe.h -- is this provider's model fit for tuning? Asked before money is spent.
  *
- * Reads a tokenizer folder, walks the dialect's start-up steps (health, metadata, shapes),
- * then asks three canaries: prompt A, prompt B, prompt A again. A must repeat (no cache that
- * mixes prompts, no noise) and B must differ (the prompt is not ignored). */
+ * Reads the tokenizer folder and the input embedding where there are some, walks the dialect's
+ * start-up steps (health, metadata, shapes, for language models also trial questions), then
+ * asks a masked model three canaries: prompt A, prompt B, prompt A again. A must repeat (no
+ * cache that mixes prompts, no noise) and B must differ (the prompt is not ignored). */
 #ifndef ENGINE_PROBE_H
 #define ENGINE_PROBE_H
 
@@ -17,7 +18,8 @@ struct probe {
     /* in */
     struct endpoint *ep;
     struct endpoint_model *model; /* gets the facts when all is well, and only then */
-    const char *tokenizer; /* folder */
+    const char *tokenizer; /* folder; NULL: none */
+    bool plain; /* no soft prompt will be sent: no canaries either */
     enum prov_compose compose;
     enum prov_at at;
     struct op *wake;
@@ -38,11 +40,13 @@ struct probe {
     struct endpoint_model fresh; /* what is being learned */
     struct port_call work;
     struct tok *tok;
+    struct embmat *mat; /* until the model has it */
     struct sched_flow flow;
     struct query query;
     unsigned step, canary;
     bool drop;
     size_t rows, hidden;
+    size_t hidden_later; /* the configured width, kept out of a plain probe's way */
     float *prompt; /* A then B: 2 x rows x hidden */
     int32_t *ids;
     int32_t len, mask_pos, labels[2];

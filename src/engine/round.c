@@ -40,6 +40,7 @@ static void ask_of(const struct round_eval *e, struct prov_ask *ask)
         .compose = r->compose,
         .prompt_at = r->at,
         .label_ids = r->label_ids,
+        .label_text = r->label_text,
         .labels = r->labels,
         .id = e->id,
     };

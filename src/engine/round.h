@@ -27,6 +27,7 @@ struct round {
     struct sched_flow *flow;
     const struct task_set *set; /* the batches and their gold labels */
     const int32_t *label_ids;
+    const char *const *label_text; /* or NULL, as prov_ask */
     size_t labels;
     const float *prompt; /* n x rows x hidden; NULL: n is 1 and there is no soft prompt */
     const uint64_t *digest; /* n: identity of each prompt; NULL without prompt */

@@ -1,6 +1,7 @@
 #include "engine/score.h"
 
 #include "base/alloc.h"
+#include "engine/demo.h"
 #include "num/loss.h"
 #include "text/metric.h"
 
@@ -136,7 +137,28 @@ static json_t *recalls(const struct score_input *in, const float *logit)
 
 struct figures {
     double tuned, manual, calibrated, majority;
+    double context, context_least, context_most; /* mean and range over the orders */
 };
+
+static enum bbt_rc measure_context(
+    const struct score_input *in, struct figures *f, struct bbt_err *err)
+{
+    enum bbt_rc rc = BBT_OK;
+    double sum = 0;
+
+    for (size_t k = 0; k < in->orders && rc == BBT_OK; k++) {
+        double v = NAN;
+
+        rc = score_metric(
+            in->spec, in->task->verb, &in->task->test, in->context[k], &v, err);
+        sum += v;
+        f->context_least = fmin(f->context_least, v);
+        f->context_most = fmax(f->context_most, v);
+    }
+    if (in->orders)
+        f->context = sum / (double)in->orders;
+    return rc;
+}
 
 static enum bbt_rc measure_all(
     const struct score_input *in, struct figures *f, struct bbt_err *err)
@@ -147,7 +169,7 @@ static enum bbt_rc measure_all(
     float *copy = NULL;
     enum bbt_rc rc = BBT_OK;
 
-    *f = (struct figures){NAN, NAN, NAN, NAN};
+    *f = (struct figures){NAN, NAN, NAN, NAN, NAN, NAN, NAN};
     if (test->n == 0)
         return BBT_OK;
     f->majority = metric_majority(test->truth, test->n, (uint32_t)labels);
@@ -155,6 +177,8 @@ static enum bbt_rc measure_all(
         rc = score_metric(in->spec, t->verb, test, in->tuned, &f->tuned, err);
     if (rc == BBT_OK && in->manual)
         rc = score_metric(in->spec, t->verb, test, in->manual, &f->manual, err);
+    if (rc == BBT_OK)
+        rc = measure_context(in, f, err);
     if (rc != BBT_OK || !in->manual || !in->few)
         return rc;
     copy = bbt_alloc_array(test->n * labels, sizeof *copy);
@@ -168,12 +192,43 @@ static enum bbt_rc measure_all(
     return rc;
 }
 
+/* Without a search: what there is to beat. */
+static void verdict_none(const struct figures *f, char *out, size_t room)
+{
+    size_t n = (size_t)snprintf(out, room, "no search was asked for");
+
+    if (!isnan(f->manual) && n < room)
+        n += (size_t)snprintf(out + n, room - n, "; the manual prompt has %.4f", f->manual);
+    if (!isnan(f->calibrated) && n < room)
+        n += (size_t)snprintf(
+            out + n, room - n, ", %.4f with its label bias removed", f->calibrated);
+    if (!isnan(f->context) && n < room)
+        (void)snprintf(out + n, room - n, "; in-context learning has %.4f", f->context);
+}
+
+static void verdict_context(const struct figures *f, char *out, size_t room)
+{
+    size_t n = strlen(out);
+
+    if (isnan(f->context) || isnan(f->tuned))
+        return;
+    (void)snprintf(out + n, room - n,
+        f->tuned > f->context ? "; %.1f points over in-context learning"
+                              : "; no gain over in-context learning (%.1f)",
+        100 * (f->tuned - f->context));
+}
+
 /* Said plainly, also where there is nothing to be proud of. */
-static void verdict(const struct figures *f, char *out, size_t room)
+static void verdict(
+    const struct figures *f, const struct job_spec *spec, char *out, size_t room)
 {
     double best = fmax(f->manual, isnan(f->calibrated) ? f->manual : f->calibrated);
 
-    if (isnan(f->tuned) || isnan(f->manual))
+    if (spec->prompt == JOB_NONE)
+        verdict_none(f, out, room);
+    else if (!isnan(f->tuned) && isnan(f->manual))
+        (void)snprintf(out, room, "the tuned prompt has %.4f", f->tuned);
+    else if (isnan(f->tuned) || isnan(f->manual))
         (void)snprintf(out, room, "no test file: nothing to compare");
     else if (f->tuned > best)
         (void)snprintf(out, room,
@@ -187,6 +242,31 @@ static void verdict(const struct figures *f, char *out, size_t room)
     else
         (void)snprintf(out, room, "no gain: the manual prompt is as good or better (%.1f)",
             100 * (f->tuned - f->manual));
+    verdict_context(f, out, room);
+}
+
+/* Rows for which the model's list of the likeliest tokens named no label: all alike. */
+static size_t undecided(const struct task_set *set, const float *logit, size_t labels)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < set->n; i++) {
+        size_t same = 1;
+
+        while (same < labels && logit[i * labels + same] == logit[i * labels])
+            same++;
+        n += same == labels;
+    }
+    return n;
+}
+
+/* What was asked for and what became of it. */
+static json_t *context_json(const struct demo *d, const struct figures *f, size_t orders)
+{
+    return json_pack("{s:I, s:I, s:I, s:o, s:o, s:o, s:s}", "shots", (json_int_t)d->shots,
+        "used", (json_int_t)d->used, "orders", (json_int_t)orders, "test", number(f->context),
+        "least", number(f->context_least), "most", number(f->context_most), "note",
+        d->why ? d->why : "");
 }
 
 json_t *score_usage(const struct rec_usage *u)
@@ -215,13 +295,13 @@ enum bbt_rc score_sheet(const struct score_input *in, json_t **ret, struct bbt_e
 {
     const struct task *t = in->task;
     struct figures f;
-    char said[256];
+    char said[320];
     json_t *v;
     enum bbt_rc rc = measure_all(in, &f, err);
 
     if (rc != BBT_OK)
         return rc;
-    verdict(&f, said, sizeof said);
+    verdict(&f, in->spec, said, sizeof said);
     v = json_pack("{s:I, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:s, "
                   "s:o}",
         "job", (json_int_t)in->job->id, "name", in->job->name, "metric",
@@ -234,11 +314,19 @@ enum bbt_rc score_sheet(const struct score_input *in, json_t **ret, struct bbt_e
         score_usage(&in->job->usage));
     if (!v)
         return bbt_fail(err, BBT_NOMEM, "no memory for the score sheet");
-    (void)json_object_set_new(v, "best", best_json(in->best));
+    if (in->spec->prompt == JOB_SOFT)
+        (void)json_object_set_new(v, "best", best_json(in->best));
+    if (t->demo) {
+        (void)json_object_set_new(v, "in_context", context_json(t->demo, &f, in->orders));
+        (void)json_object_set_new(v, "gain_vs_in_context", number(f.tuned - f.context));
+    }
     if (in->tuned)
         (void)json_object_set_new(v, "recall_tuned", recalls(in, in->tuned));
-    if (in->manual)
+    if (in->manual) {
         (void)json_object_set_new(v, "recall_manual", recalls(in, in->manual));
+        (void)json_object_set_new(v, "undecided_manual",
+            json_integer((json_int_t)undecided(&t->test, in->manual, t->verb->n)));
+    }
     (void)json_object_set_new(v, "blas", json_string(in->blas));
     (void)json_object_set_new(v, "server", json_string(in->server));
     (void)json_object_set_new(v, "embed_std", number(in->embed_std));

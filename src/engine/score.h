@@ -36,6 +36,8 @@ struct score_input {
     const char *server;
     double embed_std;
     const float *tuned, *manual, *few; /* test, test without prompt, train without prompt */
+    const float *const *context; /* test behind demonstrations, one for each of `orders` */
+    size_t orders;
 };
 
 /* The sheet as JSON; the caller owns *ret. BBT_INVALID, BBT_NOMEM. */

@@ -10,10 +10,11 @@
 /* ---- setup ----
  *
  *   "BBTSETUP" | u32 version | u32 has_p0 | u64 rows | u64 hidden | f64 mean | f64 std |
- *   f32 p0[rows * hidden] | u64 digest of all before         (little endian) */
+ *   f32 p0[rows * hidden] | version 2: u64 length, tokens | u64 digest of all before
+ *                                                            (little endian) */
 
 #define SETUP_MAGIC "BBTSETUP"
-#define SETUP_VERSION 1u
+#define SETUP_VERSION 2u /* 1 is read, too */
 #define SETUP_SIDE_MAX ((uint64_t)1 << 20)
 
 struct setup_head {
@@ -26,6 +27,7 @@ struct setup_head {
 void search_setup_fini(struct search_setup *s)
 {
     bbt_free(s->p0);
+    bbt_free(s->lex);
     *s = (struct search_setup){0};
 }
 
@@ -34,14 +36,18 @@ enum bbt_rc search_setup_save(
 {
     struct setup_head h = {.version = SETUP_VERSION, .has_p0 = s->p0 != NULL,
         .rows = s->rows, .hidden = s->hidden, .mean = s->embed_mean, .std = s->embed_std};
+    uint64_t lex_len = s->lex_len, d;
     size_t from = ret->len;
     enum bbt_rc rc;
-    uint64_t d;
 
     memcpy(h.magic, SETUP_MAGIC, sizeof h.magic);
     rc = buf_put(ret, &h, sizeof h);
     if (rc == BBT_OK && s->p0)
         rc = buf_put(ret, s->p0, s->rows * s->hidden * sizeof *s->p0);
+    if (rc == BBT_OK)
+        rc = buf_put(ret, &lex_len, sizeof lex_len);
+    if (rc == BBT_OK && s->lex)
+        rc = buf_put(ret, s->lex, s->lex_len);
     if (rc == BBT_OK) {
         d = digest_short(ret->data + from, ret->len - from);
         rc = buf_put(ret, &d, sizeof d);
@@ -54,18 +60,26 @@ enum bbt_rc search_setup_load(
 {
     struct search_setup s = {0};
     struct setup_head h;
-    uint64_t d, cells;
+    uint64_t d, cells, lex_len = 0;
+    size_t p0_len, fixed;
+    const char *at;
 
     if (len < sizeof h + sizeof d)
         return bbt_fail(err, BBT_CORRUPT, "the job's setup record is cut off");
     memcpy(&h, bytes, sizeof h);
     memcpy(&d, (const char *)bytes + len - sizeof d, sizeof d);
-    if (memcmp(h.magic, SETUP_MAGIC, sizeof h.magic) != 0 || h.version != SETUP_VERSION ||
+    if (memcmp(h.magic, SETUP_MAGIC, sizeof h.magic) != 0 || h.version == 0 ||
+        h.version > SETUP_VERSION ||
         h.rows > SETUP_SIDE_MAX || h.hidden > SETUP_SIDE_MAX || h.has_p0 > 1 ||
         d != digest_short(bytes, len - sizeof d))
         return bbt_fail(err, BBT_CORRUPT, "the job's setup record is damaged");
     cells = h.rows * h.hidden;
-    if (len != sizeof h + sizeof d + (h.has_p0 ? cells * sizeof *s.p0 : 0))
+    p0_len = h.has_p0 ? (size_t)cells * sizeof *s.p0 : 0;
+    fixed = sizeof h + p0_len + (h.version > 1 ? sizeof lex_len : 0) + sizeof d;
+    at = (const char *)bytes + sizeof h + p0_len;
+    if (h.version > 1 && len >= fixed)
+        memcpy(&lex_len, at, sizeof lex_len);
+    if (len < fixed || lex_len != len - fixed)
         return bbt_fail(err, BBT_CORRUPT, "the job's setup record has a wrong length");
     s.rows = (size_t)h.rows;
     s.hidden = (size_t)h.hidden;
@@ -75,7 +89,16 @@ enum bbt_rc search_setup_load(
         s.p0 = bbt_alloc_array((size_t)cells, sizeof *s.p0);
         if (!s.p0)
             return bbt_fail(err, BBT_NOMEM, "no memory for the starting prompt");
-        memcpy(s.p0, (const char *)bytes + sizeof h, (size_t)cells * sizeof *s.p0);
+        memcpy(s.p0, (const char *)bytes + sizeof h, p0_len);
+    }
+    if (lex_len) {
+        s.lex = bbt_alloc((size_t)lex_len);
+        if (!s.lex) {
+            search_setup_fini(&s);
+            return bbt_fail(err, BBT_NOMEM, "no memory for the texts' tokens");
+        }
+        memcpy(s.lex, at + sizeof lex_len, (size_t)lex_len);
+        s.lex_len = (size_t)lex_len;
     }
     *ret = s;
     return BBT_OK;

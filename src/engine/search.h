@@ -16,6 +16,8 @@ struct search_setup {
     size_t rows, hidden; /* of the soft prompt */
     double embed_mean, embed_std; /* NaN where nobody asked */
     float *p0;           /* rows x hidden; NULL = zero */
+    uint8_t *lex;        /* tokens of the texts by the server's tokeniser (lex_save()); or NULL */
+    size_t lex_len;
 };
 void search_setup_fini(struct search_setup *s);
 

@@ -1,50 +1,24 @@
 #include "engine/task.h"
 
 #include "base/alloc.h"
-#include "base/digest.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "engine/demo.h"
+#include "engine/lex.h"
+#include "engine/task_data.h"
 #include "num/rng.h"
-#include "text/split.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #define BATCH_DEFAULT 32
 #define LEN_DEFAULT 512
 #define SLOTS_MAX 4096
 
-/* One parsed data file with everything that a split needs. */
-struct source {
-    struct dataset *d;
-    uint32_t *cls;
-    uint64_t *digest;
-    uint32_t *perm;
-};
-
-static void source_fini(struct source *s)
+static void texts_free(char **text, size_t n)
 {
-    dataset_free(s->d);
-    bbt_free(s->cls);
-    bbt_free(s->digest);
-    bbt_free(s->perm);
-}
-
-static void batch_fini(struct task_batch *b)
-{
-    bbt_free(b->ids);
-    bbt_free(b->len);
-    bbt_free(b->mask_pos);
-}
-
-void task_set_fini(struct task_set *s)
-{
-    for (size_t i = 0; i < s->batches; i++)
-        batch_fini(&s->batch[i]);
-    bbt_free(s->batch);
-    bbt_free(s->truth);
-    bbt_free(s->gold);
-    *s = (struct task_set){0};
+    for (size_t i = 0; text && i < n; i++)
+        bbt_free(text[i]);
+    bbt_free(text);
 }
 
 void task_free(struct task *t)
@@ -56,6 +30,9 @@ void task_free(struct task *t)
     task_set_fini(&t->test);
     task_set_fini(&t->train_plain);
     task_set_fini(&t->test_plain);
+    demo_free(t->demo);
+    texts_free(t->label_text, t->verb ? t->verb->n : 0);
+    texts_free(t->label_form, t->verb ? 2 * t->verb->n : 0);
     verb_free(t->verb);
     tmpl_free(t->tmpl);
     tok_free(t->tok);
@@ -63,274 +40,31 @@ void task_free(struct task *t)
     bbt_free(t);
 }
 
-/* ---- rendering ---- */
-
-/* Packs rendered rows into one request's arrays and frees the rows. */
-static enum bbt_rc pack(struct task_batch *b, struct tmpl_rendered *row, size_t n,
-    size_t cols_fixed, int32_t pad, struct bbt_err *err)
+void task_input_init(struct task_input *in, const struct job_spec *spec,
+    const struct conf_provider *p, const struct conf_model *m)
 {
-    size_t cols = cols_fixed;
+    bool text = conf_text_only(p) || (p->kind == CONF_VLLM && p->mode == CONF_CHAT_PART);
 
-    for (size_t i = 0; i < n; i++)
-        if (row[i].n > cols)
-            cols = row[i].n;
-    if (cols_fixed && cols > cols_fixed)
-        return bbt_fail(err, BBT_INVALID,
-            "the server takes rows of exactly %zu tokens, a text has %zu", cols_fixed, cols);
-    if (cols > 0 && n > SIZE_MAX / cols)
-        return bbt_fail(err, BBT_INVALID, "a batch of %zu x %zu tokens", n, cols);
-    b->ids = bbt_alloc_array(n * cols, sizeof *b->ids);
-    b->len = bbt_alloc_array(n, sizeof *b->len);
-    b->mask_pos = bbt_alloc_array(n, sizeof *b->mask_pos);
-    if (!b->ids || !b->len || !b->mask_pos)
-        return bbt_fail(err, BBT_NOMEM, "no memory for a batch of %zu texts", n);
-    for (size_t i = 0; i < n; i++) {
-        int32_t *to = b->ids + i * cols;
-
-        memcpy(to, row[i].ids, row[i].n * sizeof *to);
-        for (size_t k = row[i].n; k < cols; k++)
-            to[k] = pad;
-        b->len[i] = (int32_t)row[i].n;
-        b->mask_pos[i] = (int32_t)row[i].mask_pos;
-    }
-    b->wire = (struct prov_batch){.rows = n, .cols = cols, .ids = b->ids, .len = b->len,
-        .mask_pos = b->mask_pos, .pad = pad};
-    b->digest = digest_short(b->ids, n * cols * sizeof *b->ids) ^
-        digest_short(b->mask_pos, n * sizeof *b->mask_pos);
-    return BBT_OK;
+    *in = (struct task_input){
+        .spec = spec,
+        .form = p->kind == CONF_KSERVE2 ? TASK_MASKED : text ? TASK_TEXT : TASK_IDS,
+        .tokenizer = m->tokenizer,
+        .text_labels = p->kind == CONF_OPENAI || p->kind == CONF_OPENAI_CHAT,
+        .chat = p->kind == CONF_OPENAI_CHAT || (p->kind == CONF_VLLM && text),
+        .bos = (int32_t)m->bos_id,
+        .batch_max = (size_t)m->batch,
+        .len_max = (size_t)m->max_length,
+    };
 }
 
-static enum bbt_rc render_row(const struct task *t, const struct task_texts *x, size_t at,
-    struct task_set *s, struct tmpl_rendered *ret, struct bbt_err *err)
+void task_input_probed(struct task_input *in, const struct prov_model *m)
 {
-    struct tmpl_input in = {x->text_a[at], x->text_b ? x->text_b[at] : NULL, t->slot_ids,
-        x->soft ? t->slots : 0, t->len_max};
-    enum bbt_rc rc = tmpl_render(t->tmpl, t->tok, &in, ret, err);
-
-    if (rc == BBT_OK) {
-        s->tokens += ret->n;
-        s->cut_rows += ret->cut > 0;
-    }
-    return rc;
-}
-
-enum bbt_rc task_render(const struct task *t, const struct task_texts *texts,
-    struct task_set *ret, struct bbt_err *err)
-{
-    const struct tok_special *sp = tok_special(t->tok);
-    size_t n = texts->n, per = t->batch_max, batches = (n + per - 1) / per;
-    struct tmpl_rendered *row = bbt_calloc(per, sizeof *row);
-    struct task_set s = {.n = n};
-    enum bbt_rc rc = BBT_OK;
-
-    s.batch = bbt_calloc(batches, sizeof *s.batch);
-    if (!row || !s.batch) {
-        rc = bbt_fail(err, BBT_NOMEM, "no memory for %zu texts", n);
-        goto out;
-    }
-    for (; s.batches < batches && rc == BBT_OK; s.batches++) {
-        struct task_batch *b = &s.batch[s.batches];
-        size_t some = n - s.batches * per < per ? n - s.batches * per : per;
-
-        b->first = s.batches * per;
-        for (size_t i = 0; i < some && rc == BBT_OK; i++)
-            rc = render_row(t, texts, b->first + i, &s, &row[i], err);
-        if (rc == BBT_OK)
-            rc = pack(b, row, some, texts->cols_fixed, sp->pad < 0 ? 0 : sp->pad, err);
-        for (size_t i = 0; i < some; i++)
-            tmpl_rendered_fini(&row[i]);
-    }
-    if (rc != BBT_OK)
-        goto out;
-    *ret = s;
-    s = (struct task_set){0};
-out:
-    bbt_free(row);
-    task_set_fini(&s);
-    return rc;
-}
-
-/* Some rows of a source. */
-struct picked {
-    const struct source *src;
-    const uint32_t *row; /* NULL: all of them */
-    size_t n, cols_fixed;
-};
-
-/* Rendered and labelled. */
-static enum bbt_rc render_rows(const struct task *t, const struct picked *k, bool soft,
-    struct task_set *ret, struct bbt_err *err)
-{
-    size_t n = k->n;
-    const char **a = bbt_alloc_array(n, sizeof *a), **b = bbt_alloc_array(n, sizeof *b);
-    uint32_t *truth = bbt_alloc_array(n, sizeof *truth);
-    int32_t *gold = bbt_alloc_array(n, sizeof *gold);
-    enum bbt_rc rc = BBT_OK;
-
-    if (!a || !b || !truth || !gold) {
-        rc = bbt_fail(err, BBT_NOMEM, "no memory for %zu texts", n);
-        goto out;
-    }
-    for (size_t i = 0; i < n; i++) {
-        uint32_t r = k->row ? k->row[i] : (uint32_t)i;
-
-        a[i] = k->src->d->rows[r].text_a;
-        b[i] = k->src->d->rows[r].text_b;
-        truth[i] = k->src->cls[r];
-        gold[i] = (int32_t)k->src->cls[r];
-    }
-    rc = task_render(
-        t, &(struct task_texts){a, b, n, soft, k->cols_fixed}, ret, err);
-    if (rc != BBT_OK)
-        goto out;
-    ret->truth = truth;
-    ret->gold = gold;
-    truth = NULL;
-    gold = NULL;
-out:
-    bbt_free(a);
-    bbt_free(b);
-    bbt_free(truth);
-    bbt_free(gold);
-    return rc;
-}
-
-/* ---- data ---- */
-
-static enum dataset_format format_of(const struct job_data *d)
-{
-    static const enum dataset_format by[] = {
-        [JOB_TSV] = DATASET_TSV, [JOB_CSV] = DATASET_CSV, [JOB_JSONL] = DATASET_JSONL};
-
-    return d->format == JOB_FORMAT_AUTO ? dataset_format_guess(d->file) : by[d->format];
-}
-
-static enum bbt_rc source_load(const struct task *t, const struct job_spec *spec,
-    const struct job_data *data, const struct task_file *f, struct source *ret,
-    struct bbt_err *err)
-{
-    struct dataset_columns cols = {
-        spec->col_text ? spec->col_text : spec->col_text_a, spec->col_text_b,
-        spec->col_label};
-    enum dataset_format format = format_of(data);
-    enum bbt_rc rc;
-    size_t n;
-
-    if (format == DATASET_FORMAT_NR)
-        return bbt_fail(err, BBT_INVALID,
-            "%s: unknown kind of data file (name it .tsv, .csv or .jsonl, or set `format`)",
-            data->file);
-    rc = dataset_parse(f->bytes, f->len, format, &cols, data->file, &ret->d, err);
-    if (rc != BBT_OK)
-        return rc;
-    n = ret->d->n;
-    ret->cls = bbt_alloc_array(n, sizeof *ret->cls);
-    ret->digest = bbt_alloc_array(n, sizeof *ret->digest);
-    ret->perm = bbt_alloc_array(n, sizeof *ret->perm);
-    if (!ret->cls || !ret->digest || !ret->perm)
-        return bbt_fail(err, BBT_NOMEM, "no memory for %s", data->file);
-    for (size_t i = 0; i < n; i++)
-        ret->digest[i] = dataset_digest(&ret->d->rows[i]);
-    rng_shuffle(spec->split_seed, RNG_SPLIT, n, ret->perm);
-    return verb_classes(t->verb, ret->d, ret->cls, err);
-}
-
-static struct split_source split_of(const struct task *t, const struct source *s,
-    const char *const *names)
-{
-    return (struct split_source){s->d->name, s->d->n, t->verb->n, s->cls, s->digest,
-        s->perm, names};
-}
-
-/* Train and dev rows: both from the train file, or dev from a file of its own. */
-static enum bbt_rc split_rows(const struct task_input *in, const struct task *t,
-    const struct source *train, const struct source *dev, const char *const *names,
-    struct split *ret, struct bbt_err *err)
-{
-    struct split_source from = split_of(t, train, names), other;
-    size_t shots = (size_t)in->spec->train.shots;
-    uint64_t *seen = NULL;
-    enum bbt_rc rc;
-
-    if (!dev->d && shots)
-        return split_kshot(&from, shots, (size_t)in->spec->dev.shots, ret, err);
-    rc = split_pick(&from, shots, NULL, 0, &ret->train, &ret->n_train, err);
-    if (rc != BBT_OK || !dev->d)
-        return rc;
-    seen = bbt_alloc_array(ret->n_train, sizeof *seen);
-    if (!seen)
-        return bbt_fail(err, BBT_NOMEM, "no memory for the split");
-    for (size_t i = 0; i < ret->n_train; i++)
-        seen[i] = train->digest[ret->train[i]];
-    other = split_of(t, dev, names);
-    rc = split_pick(&other, (size_t)in->spec->dev.shots, seen, ret->n_train, &ret->dev,
-        &ret->n_dev, err);
-    bbt_free(seen);
-    return rc;
-}
-
-/* A test set cut to so many examples per class; the caller frees *ret. */
-static enum bbt_rc pick_test(const struct task_input *in, const struct task *t,
-    struct picked *test, const char *const *names, uint32_t **ret, struct bbt_err *err)
-{
-    struct split_source from = split_of(t, test->src, names);
-    enum bbt_rc rc = split_pick(
-        &from, (size_t)in->spec->test.shots, NULL, 0, ret, &test->n, err);
-
-    test->row = *ret;
-    return rc;
-}
-
-static enum bbt_rc build_sets(const struct task_input *in, struct task *t,
-    struct source src[3], const char *const *names, struct bbt_err *err)
-{
-    size_t fixed = in->cols_fixed;
-    struct split sp = {0};
-    enum bbt_rc rc = split_rows(in, t, &src[0], &src[1], names, &sp, err);
-    struct picked train = {&src[0], sp.train, sp.n_train, fixed};
-    struct picked dev = {src[1].d ? &src[1] : &src[0], sp.dev, sp.n_dev, fixed};
-    struct picked test = {&src[2], NULL, src[2].d ? src[2].d->n : 0, fixed};
-    uint32_t *few = NULL;
-
-    if (rc == BBT_OK && in->spec->test.shots && src[2].d)
-        rc = pick_test(in, t, &test, names, &few, err);
-    if (rc == BBT_OK)
-        rc = render_rows(t, &train, true, &t->train, err);
-    if (rc == BBT_OK)
-        rc = render_rows(t, &train, false, &t->train_plain, err);
-    if (rc == BBT_OK && dev.n > 0)
-        rc = render_rows(t, &dev, true, &t->dev, err);
-    if (rc == BBT_OK && test.n > 0)
-        rc = render_rows(t, &test, true, &t->test, err);
-    if (rc == BBT_OK && test.n > 0)
-        rc = render_rows(t, &test, false, &t->test_plain, err);
-    bbt_free(few);
-    split_fini(&sp);
-    return rc;
-}
-
-static enum bbt_rc build_data(
-    const struct task_input *in, struct task *t, struct bbt_err *err)
-{
-    const struct task_file *file[3] = {&in->train, &in->dev, &in->test};
-    const struct job_data *data[3] = {&in->spec->train, &in->spec->dev, &in->spec->test};
-    const char **names = bbt_alloc_array(t->verb->n, sizeof *names);
-    struct source src[3] = {0};
-    enum bbt_rc rc = BBT_OK;
-
-    if (!names)
-        return bbt_fail(err, BBT_NOMEM, "no memory for the labels");
-    for (size_t i = 0; i < t->verb->n; i++)
-        names[i] = t->verb->labels[i].name;
-    for (size_t i = 0; i < 3 && rc == BBT_OK; i++)
-        if (file[i]->bytes)
-            rc = source_load(t, in->spec, data[i], file[i], &src[i], err);
-    if (rc == BBT_OK)
-        rc = build_sets(in, t, src, names, err);
-    for (size_t i = 0; i < 3; i++)
-        source_fini(&src[i]);
-    bbt_free(names);
-    return rc;
+    in->bos = m->bos_id;
+    in->batch_max = m->batch_max;
+    in->cols_fixed = m->cols_fixed;
+    if (in->form != TASK_MASKED && m->context_max &&
+        (!in->len_max || in->len_max > m->context_max))
+        in->len_max = m->context_max;
 }
 
 /* ---- model folder ---- */
@@ -356,14 +90,26 @@ static size_t folder_len_max(const char *folder)
     return n > 0 && n < 1 << 20 ? (size_t)n : LEN_DEFAULT;
 }
 
-/* Tokens whose embeddings start the search: whole words, as a person's prompt would be. */
-static enum bbt_rc draw_slots(
-    struct task *t, const struct job_spec *spec, struct bbt_err *err)
+static bool is_word(const struct tok *tok, int32_t id)
 {
-    const struct tok_special *sp = tok_special(t->tok);
-    size_t n = (size_t)spec->tokens, vocab = tok_vocab_size(t->tok);
+    const struct tok_special *sp = tok_special(tok);
+    const char *piece = tok_piece(tok, id);
+
+    return piece && id != sp->cls && id != sp->sep && id != sp->mask && id != sp->pad &&
+           id != sp->unk && strncmp(piece, "##", 2) != 0 && piece[0] != '[' && piece[0] != '<';
+}
+
+/* Tokens whose embeddings start the search: whole words, as a person's prompt would be, where
+ * the words are known. */
+static enum bbt_rc draw_slots(
+    struct task *t, const struct task_input *in, struct bbt_err *err)
+{
+    const struct job_spec *spec = in->spec;
+    size_t n = (size_t)spec->tokens, vocab = t->tok ? tok_vocab_size(t->tok) : in->vocab;
     uint64_t index = 0;
 
+    if (spec->prompt == JOB_NONE || vocab == 0)
+        return BBT_OK;
     if (n > SLOTS_MAX)
         return bbt_fail(err, BBT_INVALID, "prompt.tokens is over %d", SLOTS_MAX);
     t->slot_ids = bbt_alloc_array(n, sizeof *t->slot_ids);
@@ -371,22 +117,44 @@ static enum bbt_rc draw_slots(
         return bbt_fail(err, BBT_NOMEM, "no memory for %zu prompt tokens", n);
     for (size_t i = 0; i < n;) {
         int32_t id = (int32_t)rng_below(spec->init_seed, RNG_INIT, index++, vocab);
-        const char *piece = tok_piece(t->tok, id);
 
         if (index > 1000 * (n + 1))
             return bbt_fail(err, BBT_INVALID, "the vocabulary has no words to start from");
-        if (!piece || id == sp->cls || id == sp->sep || id == sp->mask || id == sp->pad ||
-            id == sp->unk || strncmp(piece, "##", 2) == 0 || piece[0] == '[' ||
-            piece[0] == '<')
+        if (t->tok && !is_word(t->tok, id))
             continue;
         t->slot_ids[i++] = id;
     }
     return BBT_OK;
 }
 
-static enum bbt_rc bind_words(
-    struct task *t, const struct job_spec *spec, struct bbt_err *err)
+/* `each` spellings of every word: with a space where bit k of `spaced` is set. */
+static enum bbt_rc spell(const struct task *t, size_t each, unsigned spaced, char ***ret,
+    struct bbt_err *err)
 {
+    size_t n = each * t->verb->n;
+    char **text = bbt_calloc(n, sizeof *text);
+    bool ok = text != NULL;
+
+    for (size_t i = 0; i < n && ok; i++) {
+        int own;
+        const char *word = verb_word(t->verb, i / each, &own);
+        bool space = own || (spaced >> (i % each) & 1);
+
+        text[i] = bbt_asprintf("%s%s", space ? " " : "", word);
+        ok = text[i] != NULL;
+    }
+    if (ok) {
+        *ret = text;
+        return BBT_OK;
+    }
+    texts_free(text, n);
+    return bbt_fail(err, BBT_NOMEM, "no memory for the labels");
+}
+
+static enum bbt_rc bind_words(
+    struct task *t, const struct task_input *in, struct bbt_err *err)
+{
+    const struct job_spec *spec = in->spec;
     size_t n = spec->labels.nr;
     struct verb_label *l = bbt_alloc_array(n, sizeof *l);
     enum bbt_rc rc;
@@ -395,9 +163,17 @@ static enum bbt_rc bind_words(
         return bbt_fail(err, BBT_NOMEM, "no memory for the labels");
     for (size_t i = 0; i < n; i++)
         l[i] = (struct verb_label){spec->labels.item[i].name, spec->labels.item[i].value};
-    rc = verb_bind(l, n, t->tok,
-        tmpl_mask_spaced(t->tmpl) ? VERB_LEAD_AUTO : VERB_LEAD_PLAIN, &t->verb, err);
+    t->lead = in->chat ? VERB_LEAD_FRESH
+        : tmpl_mask_spaced(t->tmpl) ? VERB_LEAD_AUTO
+                                    : VERB_LEAD_PLAIN;
+    rc = t->tok ? verb_bind(l, n, t->tok, t->lead, &t->verb, err)
+                : verb_new(l, n, &t->verb, err);
     bbt_free(l);
+    t->words_open = !t->tok && !in->text_labels;
+    if (rc == BBT_OK && t->form == TASK_TEXT)
+        rc = spell(t, 1, t->lead == VERB_LEAD_AUTO, &t->label_text, err);
+    if (rc == BBT_OK && t->words_open)
+        rc = spell(t, 2, 2, &t->label_form, err);
     return rc == BBT_OK ? rc : bbt_err_ctx(err, "task.labels");
 }
 
@@ -425,15 +201,38 @@ static enum bbt_rc check_head(const struct task *t, size_t rows, struct bbt_err 
     return rc;
 }
 
+/* Of a causal model: one place is for what it writes, the prompt's rows come before the text. */
+static enum bbt_rc limit_text(struct task *t, const struct job_spec *spec, struct bbt_err *err)
+{
+    size_t taken = 1 + (spec->prompt == JOB_SOFT ? (size_t)spec->tokens : 0);
+
+    if (!tmpl_mask_last(t->tmpl))
+        return bbt_fail(err, BBT_INVALID,
+            "task.template: words stand behind {mask}, but this model writes what comes next "
+            "and cannot see them (end the template with {mask})");
+    if (t->len_max && t->len_max <= taken + 2)
+        return bbt_fail(err, BBT_INVALID,
+            "prompt.tokens: %llu rows leave no room for text (the model takes %zu tokens)",
+            (unsigned long long)spec->tokens, t->len_max);
+    t->len_max -= t->len_max ? taken : 0;
+    return BBT_OK;
+}
+
 static enum bbt_rc set_limits(
     const struct task_input *in, struct task *t, struct bbt_err *err)
 {
     const struct job_spec *spec = in->spec;
 
     t->batch_max = in->batch_max ? in->batch_max : BATCH_DEFAULT;
-    t->len_max = in->len_max ? in->len_max : folder_len_max(in->tokenizer);
+    t->cols_fixed = in->cols_fixed;
+    t->len_max = in->len_max || t->form != TASK_MASKED ? in->len_max
+                                                       : folder_len_max(in->tokenizer);
+    if (t->form != TASK_MASKED)
+        return limit_text(t, spec, err);
     if (in->cols_fixed && t->len_max > in->cols_fixed)
         t->len_max = in->cols_fixed;
+    if (spec->prompt == JOB_NONE)
+        return BBT_OK;
     if (spec->mode == JOB_ADD && tmpl_uses(t->tmpl, TMPL_PROMPT)) {
         t->slots = (size_t)spec->tokens;
         if (!tmpl_prompt_first(t->tmpl))
@@ -458,7 +257,10 @@ enum bbt_rc task_build(const struct task_input *in, struct task **ret, struct bb
 
     if (!t)
         return bbt_fail(err, BBT_NOMEM, "no memory for the job's task");
-    rc = tok_open(in->tokenizer, &t->tok, err);
+    t->form = in->form;
+    t->bos = in->bos;
+    rc = in->tokenizer ? tok_open(in->tokenizer, &t->tok, err) : BBT_OK;
+    t->rows_open = t->form == TASK_IDS && !t->tok;
     if (rc != BBT_OK)
         goto out;
     rc = tmpl_compile(in->spec->template, &t->tmpl, err);
@@ -466,18 +268,20 @@ enum bbt_rc task_build(const struct task_input *in, struct task **ret, struct bb
         rc = bbt_err_ctx(err, "task.template");
         goto out;
     }
-    rc = bind_words(t, in->spec, err);
+    rc = bind_words(t, in, err);
     if (rc != BBT_OK)
         goto out;
     rc = set_limits(in, t, err);
     if (rc != BBT_OK)
         goto out;
-    rc = draw_slots(t, in->spec, err);
+    rc = draw_slots(t, in, err);
     if (rc != BBT_OK)
         goto out;
-    rc = in->train.bytes ? build_data(in, t, err) : BBT_OK;
+    rc = in->train.bytes ? task_data(in, t, err) : BBT_OK;
     if (rc != BBT_OK)
         goto out;
+    if (t->demo && !task_open(t))
+        demo_count(t, t->demo, &t->test_plain);
     *ret = t;
     t = NULL;
 out:

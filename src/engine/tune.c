@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/killpoint.h"
 #include "base/log.h"
+#include "engine/demo.h"
 #include "engine/tune_end.h"
 #include "engine/tune_load.h"
 #include "engine/tune_gen.h"
@@ -13,18 +14,18 @@
 
 const char *tune_state_name(enum tune_state s)
 {
-    static const char *const names[TUNE_STATE_NR] = {"load", "probe", "build", "embed",
-        "search", "first", "train", "tell", "dev", "commit", "prompt", "test", "manual",
-        "calibrate", "result", "verdict", "over"};
+    static const char *const names[TUNE_STATE_NR] = {"load", "probe", "build", "tokens",
+        "pack", "embed", "search", "first", "train", "tell", "dev", "commit", "prompt", "test",
+        "manual", "calibrate", "demo", "context", "result", "verdict", "over"};
 
     return (unsigned)s < TUNE_STATE_NR ? names[s] : "unknown";
 }
 
 void tune_move(struct tune *t, enum tune_state to)
 {
-    /* forward along the picture, back only from COMMIT to TRAIN, out from anywhere */
+    /* forward along the picture, back only where it says so, out from anywhere */
     assert(to > t->state || (t->state == TUNE_COMMIT && to == TUNE_TRAIN) ||
-        t->state == TUNE_LOAD);
+        (t->state == TUNE_CONTEXT && to == TUNE_DEMO) || t->state == TUNE_LOAD);
     log_debug("job-step", "job=%lld %s -> %s", (long long)t->id, tune_state_name(t->state),
         tune_state_name(to));
     t->state = to;
@@ -116,8 +117,14 @@ static void after_work(struct tune *t)
     case TUNE_BUILD:
         tune_built(t);
         return;
+    case TUNE_PACK:
+        tune_packed(t);
+        return;
     case TUNE_SEARCH:
         tune_searched(t);
+        return;
+    case TUNE_DEMO:
+        tune_context(t);
         return;
     case TUNE_TELL:
         tune_told(t);
@@ -136,7 +143,10 @@ static void after_keep(struct tune *t)
     switch (t->state) {
     case TUNE_FIRST:
         BBT_KILLPOINT("first-turn-kept");
-        tune_train(t);
+        if (t->spec->prompt == JOB_NONE)
+            tune_baselines(t);
+        else
+            tune_train(t);
         return;
     case TUNE_COMMIT:
         tune_committed(t);
@@ -174,6 +184,10 @@ static void tune_step(struct op *op)
         if (t->probe.done && !ended(t, t->probe.rc, &t->probe.err, t->probe.reason))
             tune_build(t);
         return;
+    case TUNE_TOKENS:
+        if (t->lexer.done && !ended(t, t->lexer.rc, &t->lexer.err, t->lexer.reason))
+            tune_lexed(t);
+        return;
     case TUNE_EMBED:
         if (t->embed.done && !ended(t, t->embed.rc, &t->embed.err, t->embed.reason))
             tune_search(t);
@@ -183,6 +197,7 @@ static void tune_step(struct op *op)
     case TUNE_TEST:
     case TUNE_MANUAL:
     case TUNE_CALIBRATE:
+    case TUNE_CONTEXT:
         if (!t->round.done)
             return;
         t->failures += t->round.failures;
@@ -231,6 +246,9 @@ void tune_halt(struct tune *t, bool hard)
     case TUNE_PROBE:
         probe_drop(&t->probe);
         break;
+    case TUNE_TOKENS:
+        lexer_drop(&t->lexer);
+        break;
     case TUNE_EMBED:
         query_abort(&t->embed);
         break;
@@ -239,6 +257,7 @@ void tune_halt(struct tune *t, bool hard)
     case TUNE_TEST:
     case TUNE_MANUAL:
     case TUNE_CALIBRATE:
+    case TUNE_CONTEXT:
         round_drop(&t->round, hard);
         break;
     default:
@@ -273,6 +292,7 @@ void tune_fini(struct tune *t)
     parts_fini(&t->train_parts);
     parts_fini(&t->dev_parts);
     probe_fini(&t->probe);
+    lexer_fini(&t->lexer);
     query_fini(&t->embed);
     keep_fini(&t->keep);
     op_fini(&t->op);
@@ -282,6 +302,12 @@ void tune_fini(struct tune *t)
     rec_best_fini(&t->best);
     search_free(t->search);
     search_setup_fini(&t->setup);
+    for (size_t i = 0; t->context && i < t->task->demo->orders; i++)
+        bbt_free(t->context[i]);
+    bbt_free(t->context);
+    task_set_fini(&t->shown);
+    lex_wants_fini(&t->wants);
+    lex_fini(&t->lex);
     task_free(t->task);
     job_spec_free(t->spec);
     rec_gen_fini(&t->open);
@@ -340,6 +366,7 @@ void tune_ask(struct tune *t, enum tune_state to, const struct tune_ask *ask)
         .set = ask->set,
         .batches = parts_of(t, ask->set),
         .label_ids = t->task->verb->token,
+        .label_text = (const char *const *)t->task->label_text,
         .labels = t->task->verb->n,
         .prompt = ask->prompt,
         .digest = ask->digest,

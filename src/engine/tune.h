@@ -1,6 +1,6 @@
 /* tune.h -- the story of one running job.
  *
- *   LOAD -> PROBE -> BUILD -> EMBED -> SEARCH -> FIRST
+ *   LOAD -> PROBE -> BUILD -> [TOKENS -> PACK] -> [EMBED] -> SEARCH -> FIRST
  *                                        |          |
  *                                        v          v
  *                 .-------------------> TRAIN -> TELL -> [DEV] -> COMMIT
@@ -8,7 +8,9 @@
  *                 '------------------- more to do <------------------'
  *                                                    budget, target, stall, time
  *                                                                    v
- *                 PROMPT -> TEST -> MANUAL -> CALIBRATE -> RESULT -> OVER
+ *                 PROMPT -> TEST -> MANUAL -> CALIBRATE -> [DEMO -> CONTEXT]* -> RESULT -> OVER
+ *
+ *   a job without a search goes from FIRST to MANUAL
  *
  *   trouble, pause, stop: any state -> (what is under way comes in) -> VERDICT -> OVER
  *
@@ -20,6 +22,7 @@
 #include "base/op.h"
 #include "base/record.h"
 #include "engine/endpoint.h"
+#include "engine/lex.h"
 #include "engine/probe.h"
 #include "engine/round.h"
 #include "engine/search.h"
@@ -29,6 +32,8 @@ enum tune_state {
     TUNE_LOAD,
     TUNE_PROBE,
     TUNE_BUILD,
+    TUNE_TOKENS,
+    TUNE_PACK,
     TUNE_EMBED,
     TUNE_SEARCH,
     TUNE_FIRST,
@@ -40,6 +45,8 @@ enum tune_state {
     TUNE_TEST,
     TUNE_MANUAL,
     TUNE_CALIBRATE,
+    TUNE_DEMO,
+    TUNE_CONTEXT,
     TUNE_RESULT,
     TUNE_VERDICT,
     TUNE_OVER,
@@ -84,11 +91,15 @@ struct tune {
     struct tune_blobs blobs;
     struct endpoint *ep;
     struct endpoint_model *model;
-    size_t batch_max, cols_fixed; /* the model's, copied: a probe may replace it while a */
-    char server[64];              /* worker or the store's thread is reading */
+    struct task_input input; /* without the files. From the model, copied: a probe may replace */
+    char server[64];         /* it while a worker or the store's thread is reading */
+    const struct embmat *mat; /* stays as long as the endpoint; or NULL */
     struct sched_flow flow;
     struct probe probe;
     struct task *task;
+    struct lex lex; /* what the server's tokeniser said */
+    struct lex_wants wants;
+    struct lexer lexer;
     struct query embed;
     struct search_setup setup;
     bool has_setup;
@@ -123,6 +134,9 @@ struct tune {
     float *final_prompt; /* cells */
     uint64_t final_digest;
     float *tuned, *manual, *few; /* logits */
+    struct task_set shown;       /* the test set behind one order of demonstrations */
+    size_t order;
+    float **context; /* logits of each order */
     const char *ended; /* why the search ended */
 
     uint64_t failures; /* attempts without an answer that are not yet in the store */

@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/json.h"
 #include "base/killpoint.h"
+#include "engine/demo.h"
 #include "engine/score.h"
 #include "engine/tune_gen.h"
 #include "engine/tune_load.h"
@@ -26,6 +27,8 @@ static void run_prompt(struct port_call *c, struct port_db *db)
         t->search, t->best.z, 1, &t->final_prompt, &t->final_digest, &c->err);
 }
 
+static void next_order(struct tune *t);
+
 void tune_finish(struct tune *t, const char *reason)
 {
     t->ended = reason ? reason : "budget";
@@ -43,6 +46,54 @@ void tune_test(struct tune *t)
             REC_TEST, 0, &t->task->test, t->final_prompt, &t->final_digest, 1, false});
 }
 
+void tune_baselines(struct tune *t)
+{
+    if (!t->ended)
+        t->ended = "measured"; /* there was no search to end */
+    if (!job_spec_manual(t->spec)) {
+        next_order(t);
+        return;
+    }
+    tune_ask(t, TUNE_MANUAL,
+        &(struct tune_ask){REC_MANUAL, 0, &t->task->test_plain, NULL, NULL, 1, false});
+}
+
+/* ---- in context: one order after another ---- */
+
+static void run_demo(struct port_call *c, struct port_db *db)
+{
+    struct tune *t = bbt_container(c, struct tune, work);
+    size_t orders = t->task->demo->orders;
+
+    (void)db;
+    if (!t->context)
+        t->context = bbt_calloc(orders, sizeof *t->context);
+    if (!t->context) {
+        c->rc = bbt_fail(&c->err, BBT_NOMEM, "no memory for %zu orders", orders);
+        return;
+    }
+    task_set_fini(&t->shown);
+    c->rc = demo_set(t->task, t->order, &t->shown, &c->err);
+}
+
+static void next_order(struct tune *t)
+{
+    const struct demo *d = t->task->demo;
+
+    if (d && d->used && t->order < d->orders) {
+        round_fini(&t->round); /* it borrows the set */
+        tune_work(t, TUNE_DEMO, run_demo);
+    } else {
+        tune_result(t);
+    }
+}
+
+void tune_context(struct tune *t)
+{
+    tune_ask(t, TUNE_CONTEXT,
+        &(struct tune_ask){REC_CONTEXT, t->order, &t->shown, NULL, NULL, 1, false});
+}
+
 /* Each baseline is the same question without the soft prompt, asked once. */
 void tune_measured(struct tune *t)
 {
@@ -53,9 +104,7 @@ void tune_measured(struct tune *t)
     switch (t->state) {
     case TUNE_TEST:
         t->tuned = logit;
-        tune_ask(t, TUNE_MANUAL,
-            &(struct tune_ask){
-                REC_MANUAL, 0, &t->task->test_plain, NULL, NULL, 1, false});
+        tune_baselines(t);
         return;
     case TUNE_MANUAL:
         t->manual = logit;
@@ -65,7 +114,11 @@ void tune_measured(struct tune *t)
         return;
     case TUNE_CALIBRATE:
         t->few = logit;
-        tune_result(t);
+        next_order(t);
+        return;
+    case TUNE_CONTEXT:
+        t->context[t->order++] = logit;
+        next_order(t);
         return;
     default:
         bbt_free(logit);
@@ -87,6 +140,8 @@ static enum bbt_rc make_sheet(struct tune *t, json_t **ret, struct bbt_err *err)
         .tuned = t->tuned,
         .manual = t->manual,
         .few = t->few,
+        .context = (const float *const *)t->context,
+        .orders = t->order,
     };
 
     return score_sheet(&in, ret, err);
@@ -100,6 +155,8 @@ static void run_result(struct port_call *c, struct port_db *db)
         .hidden = t->setup.hidden};
     json_t *sheet = NULL;
 
+    if (!r.prompt)
+        r.rows = r.hidden = 0; /* no search */
     BBT_KILLPOINT("result");
     c->rc = port_db_usage(db, t->id, &add, &c->err);
     if (c->rc == BBT_OK)

@@ -6,6 +6,8 @@
 
 void tune_test(struct tune *t);     /* the final prompt is made: measure */
 void tune_measured(struct tune *t); /* one of the last rounds is in */
+void tune_baselines(struct tune *t); /* what the tuned prompt is compared with */
+void tune_context(struct tune *t);   /* one order of demonstrations is rendered: measure */
 void tune_result(struct tune *t);   /* all is measured: the score sheet and its commit */
 
 #endif

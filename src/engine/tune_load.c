@@ -4,6 +4,8 @@
 #include "base/killpoint.h"
 #include "base/log.h"
 #include "engine/tune_gen.h"
+#include "num/embmat.h"
+#include "spec/fit.h"
 
 #include <math.h>
 #include <string.h>
@@ -31,6 +33,8 @@ static enum bbt_rc load_progress(struct tune *t, struct port_db *db, struct bbt_
 
     if (rc == BBT_OK) {
         rc = search_setup_load(setup, len, &t->setup, err);
+        if (rc == BBT_OK && t->setup.lex)
+            rc = lex_load(t->setup.lex, t->setup.lex_len, &t->lex, err);
         t->has_setup = rc == BBT_OK;
     } else if (rc == BBT_NOTFOUND) {
         rc = BBT_OK;
@@ -89,8 +93,13 @@ void tune_loaded(struct tune *t)
         tune_stop(t, BBT_INVALID, &err, "provider");
         return;
     }
+    if (fit_check(t->ep->conf, t->model->conf, t->spec, &err) != BBT_OK) {
+        tune_stop(t, BBT_INVALID, &err, "provider"); /* the configuration has changed */
+        return;
+    }
     tune_open_flow(t);
-    if (t->model->m.probed && !t->model->stale) {
+    if (t->model->m.probed && !t->model->stale &&
+        (t->model->tried || t->spec->prompt == JOB_NONE)) {
         tune_build(t);
         return;
     }
@@ -98,6 +107,7 @@ void tune_loaded(struct tune *t)
         .ep = t->ep,
         .model = t->model,
         .tokenizer = t->model->conf->tokenizer,
+        .plain = t->spec->prompt == JOB_NONE,
         .compose = task_compose(t->spec),
         .at = task_at(t->spec),
         .wake = &t->op,
@@ -112,19 +122,17 @@ static void run_build(struct port_call *c, struct port_db *db)
 {
     struct tune *t = bbt_container(c, struct tune, work);
     const struct tune_blobs *b = &t->blobs;
-    struct task_input in = {
-        .spec = t->spec,
-        .tokenizer = t->model->conf->tokenizer,
-        .batch_max = t->batch_max,
-        .len_max = (size_t)t->model->conf->max_length,
-        .cols_fixed = t->cols_fixed,
-        .train = {b->bytes[0], b->len[0]},
-        .dev = {b->bytes[1], b->len[1]},
-        .test = {b->bytes[2], b->len[2]},
-    };
+    struct task_input in = t->input;
 
     (void)db;
+    in.train = (struct task_file){b->bytes[0], b->len[0]};
+    in.dev = (struct task_file){b->bytes[1], b->len[1]};
+    in.test = (struct task_file){b->bytes[2], b->len[2]};
     c->rc = task_build(&in, &t->task, &c->err);
+    if (c->rc == BBT_OK && task_open(t->task))
+        c->rc = task_wants(t->task, NULL, &t->wants, &c->err);
+    if (c->rc == BBT_OK)
+        lex_missing(&t->lex, &t->wants);
     if (c->rc == BBT_NOTFOUND)
         c->rc = BBT_INVALID; /* a folder that the configuration names is not there */
 }
@@ -134,8 +142,10 @@ void tune_build(struct tune *t)
     const struct prov_model *m = &t->model->m;
 
     _Static_assert(sizeof t->server == sizeof m->server, "one name of a server");
-    t->batch_max = m->batch_max;
-    t->cols_fixed = m->cols_fixed;
+    task_input_init(&t->input, t->spec, t->ep->conf, t->model->conf);
+    task_input_probed(&t->input, m);
+    t->input.vocab = t->model->mat ? embmat_rows(t->model->mat) : 0;
+    t->mat = t->model->mat;
     memcpy(t->server, m->server, sizeof t->server);
     tune_work(t, TUNE_BUILD, run_build);
 }
@@ -182,6 +192,28 @@ static bool needs_embed(const struct tune *t)
         (t->spec->init == JOB_INIT_RANDOM_TOKENS && t->spec->mode == JOB_CONCAT);
 }
 
+/* The same out of the model's own file; on a worker. */
+static enum bbt_rc embed_here(struct tune *t, struct bbt_err *err)
+{
+    size_t rows = t->setup.rows, hidden = t->setup.hidden;
+    bool words = t->spec->init == JOB_INIT_RANDOM_TOKENS && t->spec->mode == JOB_CONCAT;
+
+    embmat_stats(t->mat, &t->setup.embed_mean, &t->setup.embed_std);
+    if (!words)
+        return BBT_OK;
+    t->setup.p0 = rows <= SIZE_MAX / hidden
+        ? bbt_alloc_array(rows * hidden, sizeof *t->setup.p0)
+        : NULL;
+    if (!t->setup.p0)
+        return bbt_fail(err, BBT_NOMEM, "no memory for the starting prompt");
+    for (size_t i = 0; i < rows; i++)
+        if (!t->task->slot_ids ||
+            !embmat_row(t->mat, t->task->slot_ids[i], t->setup.p0 + i * hidden))
+            return bbt_fail(err, BBT_INVALID,
+                "the model's embeddings have no row for a token of its vocabulary");
+    return BBT_OK;
+}
+
 static void start_embed(struct tune *t)
 {
     struct bbt_err err = {0};
@@ -189,7 +221,7 @@ static void start_embed(struct tune *t)
     if (!t->ep->adapter->embed_encode || !t->model->m.has_embedding) {
         (void)bbt_fail(&err, BBT_INVALID,
             "%s does not give embeddings of %s: set prompt.projection.scale to a number "
-            "and prompt.init to zero",
+            "and prompt.init to zero, or `embeddings` of the model in the configuration",
             t->ep->conf->name, t->model->conf->name);
         tune_stop(t, BBT_INVALID, &err, "provider");
         return;
@@ -207,9 +239,51 @@ static void start_embed(struct tune *t)
     query_start(&t->embed);
 }
 
+/* ---- TOKENS, PACK: where only the server can tokenise ---- */
+
+static void run_pack(struct port_call *c, struct port_db *db)
+{
+    struct tune *t = bbt_container(c, struct tune, work);
+
+    (void)db;
+    c->rc = task_pack(t->task, NULL, &t->lex, &c->err);
+}
+
+void tune_lexed(struct tune *t)
+{
+    tune_work(t, TUNE_PACK, run_pack);
+}
+
+static void start_tokens(struct tune *t)
+{
+    tune_move(t, TUNE_TOKENS);
+    t->lexer = (struct lexer){.ep = t->ep,
+        .model = &t->model->m,
+        .flow = &t->flow,
+        .wants = &t->wants,
+        .lex = &t->lex,
+        .wake = &t->op};
+    lexer_start(&t->lexer, t->q);
+}
+
 void tune_built(struct tune *t)
 {
     BBT_KILLPOINT("task-built");
+    if (task_open(t->task))
+        start_tokens(t);
+    else
+        tune_packed(t);
+}
+
+static void write_first(struct tune *t);
+
+void tune_packed(struct tune *t)
+{
+    if (t->spec->prompt == JOB_NONE) {
+        t->setup.embed_mean = t->setup.embed_std = NAN;
+        write_first(t);
+        return;
+    }
     if (t->has_setup) {
         tune_search(t);
         return;
@@ -220,7 +294,7 @@ void tune_built(struct tune *t)
         .embed_mean = NAN,
         .embed_std = NAN,
     };
-    if (needs_embed(t))
+    if (needs_embed(t) && !t->mat)
         start_embed(t);
     else
         tune_search(t);
@@ -249,6 +323,10 @@ static void run_search(struct port_call *c, struct port_db *db)
     bool none_open = r->gens_nr > 0 && r->gens[r->gens_nr - 1].loss;
 
     (void)db;
+    if (!t->has_setup && t->mat && needs_embed(t))
+        c->rc = embed_here(t, &c->err);
+    if (c->rc != BBT_OK)
+        return;
     c->rc = search_new(t->spec, &t->setup, r, &t->search, &c->err);
     t->first = !r->snapshot;
     if (c->rc == BBT_OK && t->first)
@@ -262,6 +340,58 @@ void tune_search(struct tune *t)
     tune_work(t, TUNE_SEARCH, run_search);
 }
 
+/* The table goes into the setup, once. */
+static enum bbt_rc keep_tokens(struct tune *t, struct bbt_err *err)
+{
+    struct bbt_buf b;
+    enum bbt_rc rc;
+
+    if (t->setup.lex || t->lex.n == 0)
+        return BBT_OK;
+    buf_init(&b, SIZE_MAX);
+    rc = lex_save(&t->lex, &b, err);
+    if (rc == BBT_OK)
+        t->setup.lex = buf_take(&b, &t->setup.lex_len);
+    buf_fini(&b);
+    return rc;
+}
+
+static enum bbt_rc put_setup(struct tune *t, struct port_db *db, struct bbt_err *err)
+{
+    struct bbt_buf setup;
+    enum bbt_rc rc = keep_tokens(t, err);
+
+    buf_init(&setup, SIZE_MAX);
+    if (rc == BBT_OK)
+        rc = search_setup_save(&t->setup, &setup, err);
+    if (rc == BBT_OK)
+        rc = port_db_setup_put(db, t->id, setup.data, setup.len, err);
+    buf_fini(&setup);
+    return rc;
+}
+
+/* A job without a search has no generation to open. */
+static void run_no_search(struct port_call *c, struct port_db *db)
+{
+    struct tune *t = bbt_container(c, struct tune, keep.call);
+
+    c->rc = put_setup(t, db, &c->err);
+}
+
+static void forget_files(struct tune *t)
+{
+    for (size_t i = 0; i < 3; i++) { /* rendered: the bytes are not needed any more */
+        bbt_free(t->blobs.bytes[i]);
+        t->blobs.bytes[i] = NULL;
+    }
+}
+
+static void write_first(struct tune *t)
+{
+    forget_files(t);
+    tune_keep(t, TUNE_FIRST, run_no_search);
+}
+
 static void run_first(struct port_call *c, struct port_db *db)
 {
     struct tune *t = bbt_container(c, struct tune, keep.call);
@@ -273,26 +403,18 @@ static void run_first(struct port_call *c, struct port_db *db)
         .snapshot_gen = 0,
         .wall_us = t->wall_us,
     };
-    struct bbt_buf setup;
 
-    buf_init(&setup, SIZE_MAX);
     BBT_KILLPOINT("first-turn");
-    c->rc = search_setup_save(&t->setup, &setup, &c->err);
-    if (c->rc == BBT_OK)
-        c->rc = port_db_setup_put(db, t->id, setup.data, setup.len, &c->err);
+    c->rc = put_setup(t, db, &c->err);
     BBT_KILLPOINT("first-turn-setup");
     if (c->rc == BBT_OK)
         c->rc = port_db_turn(db, &turn, &c->err);
     BBT_KILLPOINT("first-turn-done");
-    buf_fini(&setup);
 }
 
 void tune_searched(struct tune *t)
 {
-    for (size_t i = 0; i < 3; i++) { /* rendered: the bytes are not needed any more */
-        bbt_free(t->blobs.bytes[i]);
-        t->blobs.bytes[i] = NULL;
-    }
+    forget_files(t);
     t->drifted = t->search->drifted;
     if (t->drifted)
         log_warn("state-drift", "job=%lld %s", (long long)t->id, TUNE_DRIFT_TEXT);

@@ -47,6 +47,8 @@ void tune_load(struct tune *t);
 void tune_loaded(struct tune *t);
 void tune_build(struct tune *t);
 void tune_built(struct tune *t);
+void tune_lexed(struct tune *t);  /* the server's tokeniser has answered */
+void tune_packed(struct tune *t);
 void tune_search(struct tune *t);
 void tune_searched(struct tune *t);
 

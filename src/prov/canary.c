@@ -2,7 +2,6 @@
 
 #include "base/alloc.h"
 #include "prov/dialog.h"
-#include "prov/plain.h"
 #include "prov/reader.h"
 
 #include <math.h>
@@ -26,16 +25,14 @@ enum bbt_rc canary_next(const struct prov_adapter *a, const struct prov_model *m
     float *prompt;
     enum bbt_rc rc;
 
-    if (m->hidden == 0)
+    if (step >= CANARY_STEPS || m->hidden == 0)
         return BBT_NOTFOUND;
-    if (step >= CANARY_STEPS)
-        return plain_next(a, m, step - CANARY_STEPS, ret, err);
     prompt = bbt_alloc_array(m->hidden, ROWS * sizeof *prompt);
     if (!prompt)
         return bbt_fail(err, BBT_NOMEM, "no memory for a trial question");
-    /* Two directions at right angles: layers that normalise do not make them equal. */
+    /* Two rows that are far apart, and B has them in the other order. */
     for (size_t i = 0; i < ROWS * m->hidden; i++)
-        prompt[i] = (step == 1 ? i / 2 : i) % 2 ? -0.0625f : 0.0625f;
+        prompt[i] = (i % m->hidden + i / m->hidden + (step == 1)) % 2 ? -0.0625f : 0.0625f;
     trial.probed = true;
     ask.prompt = prompt;
     ask.hidden = m->hidden;
@@ -69,7 +66,7 @@ enum bbt_rc canary_take(const struct prov_adapter *a, struct prov_model *m, unsi
 
     m->probed = false;
     if (step >= CANARY_STEPS)
-        return plain_take(a, m, step - CANARY_STEPS, r, err);
+        return bbt_fail(err, BBT_INVALID, "no such step");
     if (r->status != 200)
         return dialog_refused(r, "trial question", err);
     trial.probed = true;
@@ -80,6 +77,6 @@ enum bbt_rc canary_take(const struct prov_adapter *a, struct prov_model *m, unsi
     m->canary[step] = (double)got.logit[0] - 2 * (double)got.logit[1];
     prov_answer_fini(&got);
     rc = judge(m, step, err);
-    m->probed = rc == BBT_OK && step == CANARY_STEPS - 1 && !plain_due(a, m);
+    m->probed = rc == BBT_OK && step == CANARY_STEPS - 1;
     return rc;
 }

@@ -85,7 +85,7 @@ void dialog_put(struct prov_answer *a, size_t r, size_t c, double logprob);
 
 /* Is all of it known, and some label in every row above the floor? BBT_CORRUPT where not.
  * With `least` (one number per row, may be NULL) labels that were not told stand there and
- * are counted, as long as the row has one. */
+ * are counted; in a row that has none they are all alike. */
 enum bbt_rc dialog_finish(struct prov_answer *a, const float *least, struct bbt_err *err);
 
 /* Tokens by the server's "usage" (may be NULL or missing); where it does not say, a bound:

@@ -222,10 +222,10 @@ enum bbt_rc dialog_finish(struct prov_answer *a, const float *least, struct bbt_
             else if (row[c] > (float)DIALOG_FLOOR)
                 alive++;
         }
-        if (missing && !(least && alive))
+        if (missing && !(least && (alive || missing == a->labels)))
             return bbt_fail(err, BBT_CORRUPT,
                 "response: no log-probability of label %zu for example %zu", first, r);
-        if (!alive)
+        if (!alive && missing < a->labels)
             return bbt_fail(
                 err, BBT_CORRUPT, "response: every label of example %zu has probability 0", r);
         for (size_t c = 0; missing && c < a->labels; c++)

@@ -12,7 +12,6 @@
 
 #define PROV_NAME_MAX 128
 #define PROV_TENSOR_MAX 64
-#define PROV_PLAIN 8 /* labels of that trial */
 
 enum prov_binary { PROV_BINARY_AUTO, PROV_BINARY_ON, PROV_BINARY_OFF };
 
@@ -74,7 +73,8 @@ struct prov_model {
     /* -- the same, for the dialects of JSON and text */
     enum prov_type embed_type; /* of rows in a tensor file: PROV_FP32 (default), _FP16, _BF16 */
     size_t top; /* likeliest tokens to ask for where labels cannot be named; 0 = most allowed */
-    int32_t bos_id;  /* a row's first token if it is this one stays before the prompt; -1 */
+    int32_t bos_id;  /* a row's first token if it is this one stays before the prompt; -1: none,
+                        or as the probe learns from the server's tokeniser */
     int32_t slot_id; /* unused token that stands where a prompt row goes; -1 = none */
     /* Writes the embedding row (`hidden` numbers) of a token; false: no such token. For
      * dialects that take the whole prompt as rows. */
@@ -101,8 +101,9 @@ struct prov_model {
     uint8_t rank_embed_ids;
     size_t context_max; /* tokens per example, prompt included; 0 = not told */
     bool has_tokens;    /* the server has a tokeniser call */
+    size_t trial_tokens;  /* of the trial text, without special tokens, ... */
+    int32_t trial_first;  /* ... and the first of them */
     double canary[3];   /* log-probabilities under trial prompts A, B, A */
-    double plain[PROV_PLAIN]; /* the same of a trial text whose tokens were sent as rows */
     char server[64], server_version[64], platform[64]; /* for the record of the run */
 };
 

@@ -155,6 +155,9 @@ struct prov_adapter {
         struct prov_http *ret, struct bbt_err *err);
     enum bbt_rc (*tokens_decode)(const struct prov_reply *r, struct prov_tokens *ret,
         struct bbt_err *err);
+    /* The same with the special tokens that the server puts around a prompt. */
+    enum bbt_rc (*framed_encode)(const struct prov_model *m, const char *text,
+        struct prov_http *ret, struct bbt_err *err);
 
     /* Rows of the input embedding of `n` > 0 token ids. NULL functions where a dialect has no
      * such thing; BBT_NOTFOUND where this server has none. */
@@ -162,11 +165,6 @@ struct prov_adapter {
         struct prov_http *ret, struct bbt_err *err);
     enum bbt_rc (*embed_decode)(const struct prov_model *m, size_t n,
         const struct prov_reply *r, struct prov_embed *ret, struct bbt_err *err);
-
-    /* The batch's tokens by their ids, without a prompt, where `encode` sends their rows: both
-     * must get the same answer. NULL where a dialect sends no rows of tokens. Codes as encode. */
-    enum bbt_rc (*plain_encode)(const struct prov_model *m, const struct prov_ask *ask,
-        struct prov_http *ret, struct bbt_err *err);
 };
 
 /* The dialect of that name ("kserve2"), or NULL. */

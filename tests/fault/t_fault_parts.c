@@ -80,7 +80,8 @@ static enum bbt_rc search_op(void)
     const struct job_spec spec = {.intrinsic_dim = DIM, .popsize = POP, .sigma = 1, .seed = 5,
         .projection_seed = 6, .projection = JOB_PROJ_NORMAL, .alpha = 1, .scale = NAN};
     float p0[8] = {1, 2, 3, 4, 5, 6, 7, 8}, *prompts = NULL;
-    const struct search_setup setup = {2, 4, 0.1, 0.5, p0};
+    const struct search_setup setup = {
+        .rows = 2, .hidden = 4, .embed_mean = 0.1, .embed_std = 0.5, .p0 = p0};
     struct search_setup back = {0};
     struct search *s = NULL;
     struct rec_gen gen[2] = {{0}, {0}}; /* closed, open */

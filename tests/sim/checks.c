@@ -366,6 +366,8 @@ void checks_sent(struct checks *c, const struct port_http *x, size_t in_flight)
     wire_join(x, &body);
     if (body.len > 70 && sscanf((const char *)body.data, "{\"id\":\"%63[^\"]\"", id) == 1)
         check_question(c, id);
+    else if (*wire_id(x))
+        check_question(c, wire_id(x));
     buf_fini(&body);
 }
 

@@ -168,6 +168,26 @@ static float score(const struct view *v, const double *ids, size_t len, size_t t
     return (float)(s + v->m->flaw.drift * (double)v->m->asked);
 }
 
+float fakelm_score(
+    const struct fakelm *m, const float *row, const int32_t *ids, size_t len, size_t token)
+{
+    double prompt[FAKELM_HIDDEN], *wide = bbt_alloc_array(len, sizeof *wide);
+    struct tensor_in p = {
+        .shape = {1, FAKELM_HIDDEN}, .rank = 2, .count = FAKELM_HIDDEN, .v = prompt};
+    struct view v;
+    float s;
+
+    assert(wide);
+    for (size_t i = 0; row && i < FAKELM_HIDDEN; i++)
+        prompt[i] = (double)row[i];
+    for (size_t i = 0; i < len; i++)
+        wide[i] = ids[i];
+    look_at_prompt(m, row ? &p : NULL, &v);
+    s = score(&v, wide, len, token);
+    bbt_free(wide);
+    return s;
+}
+
 static void answer_infer(struct fakelm *m, const struct tensors *t, struct fakelm_reply *ret)
 {
     const struct tensor_in *ids = tensors_find(t, "input_ids"),

@@ -45,6 +45,8 @@ struct fakelm {
     int prompt_rank; /* 2: [L,H]; 3: [1,L,H]; 4 stands for [-1,L,H] */
     struct fakelm_flaws flaw;
     uint64_t asked;  /* questions answered so far */
+    bool talks;      /* behind the interfaces of language models (fakedial.h) */
+    uint64_t tokenised; /* texts, there */
     struct fakelm_count *count;
     size_t counts, room;
 };
@@ -69,6 +71,10 @@ struct fakelm_count *fakelm_count(struct fakelm *m, const char *id);
 
 /* Planted optimum, FAKELM_HIDDEN numbers. */
 void fakelm_target(const struct fakelm *m, float *ret);
+
+/* The score of a token behind `len` ids, under a prompt of one row (NULL: none). */
+float fakelm_score(
+    const struct fakelm *m, const float *row, const int32_t *ids, size_t len, size_t token);
 
 /* Writes a vocabulary and a config.json into a folder that exists. */
 void fakelm_folder(const char *dir);

@@ -4,6 +4,7 @@
 #include "base/digest.h"
 #include "base/json.h"
 #include "checks.h"
+#include "fakedial.h"
 #include "store/st_blob.h"
 #include "store/st_job.h"
 #include "store/store.h"
@@ -47,7 +48,7 @@ static void read_conf(struct world *w, const char *text)
 
 void scene_open(struct world *w, const struct world_opts *o)
 {
-    char folder[64], text[2048];
+    char folder[64], text[2048], model[96];
 
     (void)snprintf(folder, sizeof folder, "%s/bbt-sim-XXXXXX",
         access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
@@ -55,15 +56,21 @@ void scene_open(struct world *w, const struct world_opts *o)
         abort();
     fakelm_folder(folder);
     (void)snprintf(w->dir, sizeof w->dir, "%s/state", folder);
+    if (o->kind) /* what language models' servers tokenise, they tokenise themselves */
+        (void)snprintf(model, sizeof model, "\"hidden\":%d,\"slot_id\":%d", FAKELM_HIDDEN,
+            FAKEDIAL_SLOT);
+    else
+        (void)snprintf(model, sizeof model, "\"tokenizer\":\"%s\"", folder);
     (void)snprintf(text, sizeof text,
         "{\"apiVersion\":\"bbt/v1\",\"kind\":\"Config\",\"queue\":{\"max_running\":%u,"
-        "\"on_restart\":\"%s\"},\"providers\":[{\"name\":\"fake\",\"kind\":\"kserve2\","
+        "\"on_restart\":\"%s\"},\"providers\":[{\"name\":\"fake\",\"kind\":\"%s\","
         "\"url\":\"http://fake\",\"concurrency\":%u,\"http\":{\"timeout\":\"20s\"},"
         "\"retry\":{\"give_up_after\":\"%s\"},\"models\":[{\"name\":\"sim\","
-        "\"tokenizer\":\"%s\",\"batch\":%u}]}]}",
+        "%s,\"batch\":%u}]}]}",
         o->max_running ? o->max_running : 4, o->on_restart ? o->on_restart : "resume",
+        o->kind ? o->kind : "kserve2",
         (o->concurrency ? o->concurrency : 3) + (w->mutant == MUTANT_CROWD),
-        o->give_up ? o->give_up : "12h", folder, o->batch ? o->batch : 4);
+        o->give_up ? o->give_up : "12h", model, o->batch ? o->batch : 4);
     read_conf(w, text);
 }
 
@@ -148,7 +155,9 @@ char *scene_file(const struct scene_job *j, enum scene_part part, char *hex)
 char *scene_text(const struct scene_job *j)
 {
     char train[DIGEST_HEX], test[DIGEST_HEX], *spec, held[200] = "";
-    bool concat = j->mode && strcmp(j->mode, "concat") == 0;
+    bool talks = world_now()->lm.talks;
+    const char *mode = talks ? "concat" : or_else(j->mode, "add");
+    bool concat = strcmp(mode, "concat") == 0;
     unsigned shots = or_n(j->shots, 2);
 
     bbt_free(scene_file(j, SCENE_TRAIN, train));
@@ -160,17 +169,21 @@ char *scene_text(const struct scene_job *j)
         "{\"apiVersion\":\"bbt/v1\",\"kind\":\"TuningJob\",\"name\":\"%s\",\"priority\":%d,"
         "\"provider\":\"fake\",\"model\":\"%s\",\"data\":{\"train\":{\"file\":\"train.tsv\","
         "\"blob\":\"%s\",\"shots\":%u}%s,\"columns\":{\"text\":\"text\",\"label\":\"label\"}},"
-        "\"task\":{\"template\":\"%s{text} it was {mask} .\",\"labels\":{\"g\":\"good\","
-        "\"b\":\"bad\",\"f\":\"fair\"},\"metric\":\"%s\"},\"prompt\":{\"tokens\":%u,"
-        "\"intrinsic_dim\":%u,\"mode\":\"%s\",\"init\":\"%s\",\"projection\":{"
-        "\"distribution\":\"%s\"}},\"optimizer\":{\"popsize\":%u,\"seed\":%u},\"objective\":{"
-        "\"loss\":\"%s\"},\"dev_every\":%u,\"dev_mean\":%s,\"stop\":{\"generations\":%u%s}}",
+        "\"task\":{\"template\":\"%s{text} it was {mask}%s\",\"labels\":{\"g\":\"good\","
+        "\"b\":\"bad\",\"f\":\"fair\"},\"metric\":\"%s\"},\"prompt\":{\"kind\":\"%s\","
+        "\"tokens\":%u,\"intrinsic_dim\":%u,\"mode\":\"%s\",\"init\":\"%s\"%s,"
+        "\"projection\":{"
+        "\"distribution\":\"%s\"%s}},\"optimizer\":{\"popsize\":%u,\"seed\":%u},\"objective\":{"
+        "\"loss\":\"%s\"},\"dev_every\":%u,\"dev_mean\":%s,\"stop\":{\"generations\":%u%s}%s}",
         or_else(j->name, "job"), j->priority, or_else(j->model, "sim"), train, shots, held,
-        concat ? "" : "{prompt} ", or_else(j->metric, "accuracy"), or_n(j->tokens, 2),
-        or_n(j->dim, 6), or_else(j->mode, "add"), or_else(j->init, "zero"),
-        or_else(j->projection, "normal"), or_n(j->popsize, 4), or_n(j->seed, 1),
+        concat ? "" : "{prompt} ", talks ? "" : " .", or_else(j->metric, "accuracy"),
+        j->no_search ? "none" : "soft", or_n(j->tokens, 2), or_n(j->dim, 6), mode,
+        or_else(j->init, "zero"), talks ? ",\"at\":\"embedding\"" : "",
+        or_else(j->projection, "normal"), talks ? ",\"scale\":0.5" : "",
+        or_n(j->popsize, 4), or_n(j->seed, 1),
         or_else(j->loss, "cross_entropy"), or_n(j->dev_every, 2),
-        j->dev_mean ? "true" : "false", or_n(j->generations, 4), or_else(j->stop, ""));
+        j->dev_mean ? "true" : "false", or_n(j->generations, 4), or_else(j->stop, ""),
+        or_else(j->more, ""));
     assert(spec);
     return spec;
 }

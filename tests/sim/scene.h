@@ -20,9 +20,11 @@ struct scene_job {
     const char *projection; /* NULL = normal */
     const char *init; /* NULL = zero */
     const char *metric; /* NULL = accuracy */
+    const char *more; /* more members of the job file, with a leading comma; or NULL */
     const char *stop; /* more members of `stop`, with a leading comma; or NULL */
     const char *model; /* NULL = sim */
     bool dev_mean, no_test;
+    bool no_search; /* prompt.kind: none */
     int priority;
 };
 

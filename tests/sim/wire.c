@@ -1,6 +1,7 @@
 /* wire.c -- the network of the world: exchanges with the fake server, and what befalls them. */
 #include "base/alloc.h"
 #include "checks.h"
+#include "fakedial.h"
 #include "world.h"
 
 #include <assert.h>
@@ -64,6 +65,14 @@ static long head_len_of(const struct port_http *x)
     return -1;
 }
 
+const char *wire_id(const struct port_http *x)
+{
+    for (size_t i = 0; i < x->headers; i++)
+        if (strcasecmp(x->header[i].name, "X-Request-Id") == 0)
+            return x->header[i].value;
+    return "";
+}
+
 void wire_join(const struct port_http *x, struct bbt_buf *ret)
 {
     buf_init(ret, 1u << 26);
@@ -102,8 +111,12 @@ static void serve(struct world *w, struct wire *e)
     struct bbt_buf body;
 
     wire_join(x, &body); /* now: what was lent must still be there */
-    fakelm_serve(
-        &w->lm, x->method, x->path, head_len_of(x), body.data, body.len, &e->reply);
+    if (w->lm.talks)
+        fakedial_serve(
+            &w->lm, x->method, x->path, wire_id(x), body.data, body.len, &e->reply);
+    else
+        fakelm_serve(
+            &w->lm, x->method, x->path, head_len_of(x), body.data, body.len, &e->reply);
     buf_fini(&body);
     if (w->mutant == MUTANT_ASK_TWICE && e->reply.id[0] && world_draw(w, 30) == 0)
         fakelm_count(&w->lm, e->reply.id)->served++;

@@ -140,6 +140,7 @@ struct world_opts {
     bool json;              /* the server has no binary tensors */
     bool vocab;             /* it answers with the whole vocabulary */
     unsigned prompt_rank;   /* 0 = 2 */
+    const char *kind;       /* of the provider: NULL = kserve2; sglang-score, openai */
     enum world_mutant mutant;
     bool disk; /* SQLite on a disk in memory that can fail */
     bool control; /* the daemon's handlers, event stream and house-keeping are there too */
@@ -185,6 +186,7 @@ void wire_arrive(struct world *w, void *ptr);
 void wire_reply(struct world *w, void *ptr);
 void wire_crash(struct world *w);
 struct port_http;
+const char *wire_id(const struct port_http *x); /* its X-Request-Id; "" */
 void wire_join(const struct port_http *x, struct bbt_buf *ret); /* a request's whole body */
 void world_db_batch(struct world *w);
 void world_db_home(struct world *w, void *ptr);

@@ -24,6 +24,7 @@ static void words_are_a_promise(void **state)
     assert_int_equal(REC_CANCELLED, 5);
     assert_int_equal(REC_TRAIN, 0);
     assert_int_equal(REC_PREDICT, 6);
+    assert_int_equal(REC_CONTEXT, 7);
 }
 
 static void phases_have_names_of_their_own(void **state)

@@ -87,7 +87,13 @@ static void p9_absent_labels_are_counted(void **state)
     assert_int_equal(dialog_answer(&ask, &a, NULL), BBT_OK);
     for (size_t c = 0; c < 3; c++)
         dialog_put(&a, 0, c, -1.5);
-    assert_int_equal(dialog_finish(&a, least, &err), BBT_CORRUPT); /* row 1 has none at all */
+    assert_int_equal(dialog_finish(&a, least, &err), BBT_OK); /* row 1 has none at all */
+    assert_int_equal(a.censored, 3);
+    assert_true(a.logit[3] == -6 && a.logit[4] == -6 && a.logit[5] == -6);
+    prov_answer_fini(&a);
+    assert_int_equal(dialog_answer(&ask, &a, NULL), BBT_OK);
+    dialog_put(&a, 0, 0, -9999); /* told, and nothing but the floor */
+    assert_int_equal(dialog_finish(&a, least, &err), BBT_CORRUPT);
     prov_answer_fini(&a);
 }
 

@@ -166,12 +166,12 @@ static void p17_an_old_server_is_found(void **state)
 
     (void)state;
     m.probed = false;
-    for (unsigned s = 0; s < 6; s++)
+    for (unsigned s = 0; s < 7; s++)
         assert_int_equal(sglang_score_adapter.probe_next(&m, s, &h, NULL), BBT_OK);
     assert_string_equal(h.path, "/v1/score");
     assert_int_equal(
-        talk_take(&sglang_score_adapter, &m, 3, 200, SCORES("[[0.1,0.2]]"), NULL), BBT_OK);
-    assert_int_equal(talk_take(&sglang_score_adapter, &m, 4, 200, SCORES("[[0.1,0.2]]"), &err),
+        talk_take(&sglang_score_adapter, &m, 4, 200, SCORES("[[0.1,0.2]]"), NULL), BBT_OK);
+    assert_int_equal(talk_take(&sglang_score_adapter, &m, 5, 200, SCORES("[[0.1,0.2]]"), &err),
         BBT_INVALID);
     assert_non_null(strstr(err.msg, "ignores"));
     prov_http_fini(&h);

@@ -248,9 +248,9 @@ static void start_up(void **state)
 
     (void)state;
     m.probed = false;
-    for (unsigned s = 0; s < 6; s++)
+    for (unsigned s = 0; s < 7; s++)
         assert_int_equal(vllm_adapter.probe_next(&m, s, &h, NULL), BBT_OK);
-    assert_int_equal(vllm_adapter.probe_next(&m, 6, &h, NULL), BBT_NOTFOUND);
+    assert_int_equal(vllm_adapter.probe_next(&m, 7, &h, NULL), BBT_NOTFOUND);
     assert_int_equal(vllm_adapter.probe_next(&m, 1, &h, NULL), BBT_OK);
     assert_string_equal(h.path, "/v1/models");
     assert_int_equal(vllm_adapter.tokens_encode(&m, " good", &h, NULL), BBT_OK);
@@ -271,10 +271,20 @@ static void start_up(void **state)
     assert_true(t.n == 2 && t.id[0] == 64 && t.id[1] == 7);
     prov_tokens_fini(&t);
     wire_fini(&w);
-    assert_int_equal(talk_take(&vllm_adapter, &m, 3, 200, TRIAL("-1"), NULL), BBT_OK);
-    assert_int_equal(talk_take(&vllm_adapter, &m, 4, 200, TRIAL("-2"), NULL), BBT_OK);
+    m.bos_id = -1;
+    assert_int_equal(talk_take(&vllm_adapter, &m, 3, 404, "", NULL), BBT_OK);
+    assert_int_equal(talk_take(&vllm_adapter, &m, 3, 200, "{\"tokens\":[64,7]}", NULL), BBT_OK);
+    assert_int_equal(m.bos_id, -1); /* nothing was put before */
+    assert_int_equal(talk_take(&vllm_adapter, &m, 3, 200, "{\"tokens\":[64,7,2]}", NULL), BBT_OK);
+    assert_int_equal(m.bos_id, -1); /* only behind */
+    assert_int_equal(talk_take(&vllm_adapter, &m, 3, 200, "{\"tokens\":[5,64,7]}", NULL), BBT_OK);
+    assert_int_equal(m.bos_id, 5); /* P7 */
+    assert_int_equal(talk_take(&vllm_adapter, &m, 3, 200, "{\"tokens\":[6,64,7]}", NULL), BBT_OK);
+    assert_int_equal(m.bos_id, 5); /* the configuration's word stands */
+    assert_int_equal(talk_take(&vllm_adapter, &m, 4, 200, TRIAL("-1"), NULL), BBT_OK);
+    assert_int_equal(talk_take(&vllm_adapter, &m, 5, 200, TRIAL("-2"), NULL), BBT_OK);
     assert_false(m.probed);
-    assert_int_equal(talk_take(&vllm_adapter, &m, 5, 200, TRIAL("-1.1"), NULL), BBT_OK);
+    assert_int_equal(talk_take(&vllm_adapter, &m, 6, 200, TRIAL("-1.1"), NULL), BBT_OK);
     assert_true(m.probed);
     prov_http_fini(&h);
 }
@@ -296,9 +306,10 @@ static void start_up_refusals(void **state)
         {2, 200, "{\"tokens\":[1.5]}", BBT_CORRUPT, "token"},
         {2, 200, "{\"tokens\":[-1]}", BBT_CORRUPT, "token"},
         {2, 500, "", BBT_AGAIN, "500"},
-        {3, 400, "{\"error\":{\"message\":\"must set --enable-prompt-embeds\"}}", BBT_INVALID,
+        {3, 500, "", BBT_AGAIN, "500"},
+        {4, 400, "{\"error\":{\"message\":\"must set --enable-prompt-embeds\"}}", BBT_INVALID,
             "must set --enable-prompt-embeds"}, /* P15 */
-        {3, 200, CHAT(TOP("1", "-3")), BBT_CORRUPT, "label 0"}, /* P17: field dropped */
+        {4, 200, CHAT(TOP("1", "-3")), BBT_CORRUPT, "label 0"}, /* P17: field dropped */
         {9, 200, "", BBT_INVALID, "no such step"},
     };
 
@@ -321,11 +332,11 @@ static void p17_trial_questions(void **state)
     struct bbt_err err = {0};
 
     (void)state;
-    assert_int_equal(talk_take(&vllm_adapter, &m, 3, 200, TRIAL("-1"), NULL), BBT_OK);
-    assert_int_equal(talk_take(&vllm_adapter, &m, 4, 200, TRIAL("-1"), &err), BBT_INVALID);
+    assert_int_equal(talk_take(&vllm_adapter, &m, 4, 200, TRIAL("-1"), NULL), BBT_OK);
+    assert_int_equal(talk_take(&vllm_adapter, &m, 5, 200, TRIAL("-1"), &err), BBT_INVALID);
     assert_non_null(strstr(err.msg, "ignores"));
-    assert_int_equal(talk_take(&vllm_adapter, &m, 4, 200, TRIAL("-2"), NULL), BBT_OK);
-    assert_int_equal(talk_take(&vllm_adapter, &m, 5, 200, TRIAL("-1.9"), &err), BBT_INVALID);
+    assert_int_equal(talk_take(&vllm_adapter, &m, 5, 200, TRIAL("-2"), NULL), BBT_OK);
+    assert_int_equal(talk_take(&vllm_adapter, &m, 6, 200, TRIAL("-1.9"), &err), BBT_INVALID);
     assert_non_null(strstr(err.msg, "prefix cache"));
     assert_false(m.probed);
 }

@@ -73,7 +73,7 @@ static void *must(void *p)
 static void face_size(struct face *f, uint64_t size)
 {
     if (size > f->room) {
-        uint64_t room = f->room ? f->room : 4096;
+        uint64_t room = f->room ? f->room : 1u << 19;
 
         while (room < size)
             room *= 2;

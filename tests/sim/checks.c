@@ -1,7 +1,6 @@
 #include "checks_model.h"
 
 #include "base/alloc.h"
-#include "prov/verdict.h"
 #include "simdisk.h"
 #include "sql.h"
 
@@ -111,14 +110,25 @@ void checks_undo(struct checks *c, size_t noted)
     c->notes = noted;
 }
 
-void checks_submit(struct checks *c, int64_t job, const char *name, const char *key)
+void checks_submit(
+    struct checks *c, int64_t job, const struct rec_job *row, const char *key)
 {
     struct note *n = add_note(c);
 
     n->kind = NOTE_JOB;
     n->key.job = job;
-    (void)snprintf(n->name, sizeof n->name, "%s", name);
+    n->priority = row->priority;
+    (void)snprintf(n->name, sizeof n->name, "%s", row->name);
     (void)snprintf(n->job_key, sizeof n->job_key, "%s", key ? key : "");
+}
+
+void checks_priority(struct checks *c, int64_t job, int64_t priority)
+{
+    struct note *n = add_note(c);
+
+    n->kind = NOTE_PRIORITY;
+    n->key.job = job;
+    n->priority = priority;
 }
 
 void checks_event(struct checks *c, int64_t id, const struct rec_event *e)
@@ -221,6 +231,7 @@ static void believe_job(struct checks *c, const struct note *n)
                 (long long)c->job[i].id, (long long)j->id);
     (void)snprintf(j->name, sizeof j->name, "%s", n->name);
     (void)snprintf(j->key, sizeof j->key, "%s", n->job_key);
+    j->priority = n->priority;
     checks_now(c, j);
 }
 
@@ -276,6 +287,11 @@ void checks_believe(struct checks *c, const struct note *n)
     case NOTE_EVENT:
         believe_event(c, n);
         return;
+    case NOTE_PRIORITY:
+        j = checks_job_of(c, n->key.job);
+        j->priority = n->priority;
+        checks_now(c, j);
+        return;
     }
 }
 
@@ -308,89 +324,6 @@ void checks_commit(struct checks *c, bool good)
     }
     c->notes = 0;
     c->writes = writes;
-}
-
-/* ---- the wire ---- */
-
-/* "j7-train-g3-c1-b0"; false for canaries and others without a place in the ledger. */
-static bool parse_id(const char *id, struct rec_mark *ret)
-{
-    long long job;
-    unsigned long long gen;
-    unsigned cand, batch;
-    char phase[16];
-
-    if (sscanf(id, "j%lld-%15[a-z]-g%llu-c%u-b%u", &job, phase, &gen, &cand, &batch) != 5 ||
-        job == 0)
-        return false;
-    *ret = (struct rec_mark){.job = job, .gen = gen, .cand = cand, .batch = batch};
-    for (unsigned p = 0; p < REC_PHASE_NR; p++)
-        if (strcmp(rec_phase_name((enum rec_phase)p), phase) == 0)
-            ret->phase = (enum rec_phase)p;
-    return true;
-}
-
-static void check_question(struct checks *c, const char *id)
-{
-    struct rec_mark m;
-    struct pair *p;
-    struct job *j;
-
-    if (!parse_id(id, &m) || m.phase == REC_PREDICT) /* of no job's search: in no ledger */
-        return;
-    p = checks_pair_of(c, &m);
-    j = checks_job_of(c, m.job);
-    p->sent++;
-    if (!p->mark)
-        world_fail(c->w, "unmarked: %s is sent without its mark", id);
-    if (p->answer)
-        world_fail(c->w, "answered: %s is asked again", id);
-    if ((m.phase == REC_TRAIN || m.phase == REC_DEV) && m.gen != j->gens)
-        world_fail(c->w, "generation: %s is asked while %llu is open", id,
-            (unsigned long long)j->gens);
-    if (p->came > p->allowed)
-        world_fail(c->w, "paid-twice: %s came already and is sent again", id);
-}
-
-void checks_sent(struct checks *c, const struct port_http *x, size_t in_flight)
-{
-    struct bbt_buf body;
-    char id[64] = "";
-
-    if (in_flight > c->concurrency)
-        world_fail(c->w, "concurrency: %zu requests on the wire, %u are allowed", in_flight,
-            c->concurrency);
-    if (c->w->now_us < c->hold_until)
-        world_fail(c->w, "hold: a request leaves %llu us too early",
-            (unsigned long long)(c->hold_until - c->w->now_us));
-    wire_join(x, &body);
-    if (body.len > 70 && sscanf((const char *)body.data, "{\"id\":\"%63[^\"]\"", id) == 1)
-        check_question(c, id);
-    else if (*wire_id(x))
-        check_question(c, wire_id(x));
-    buf_fini(&body);
-}
-
-void checks_reply(struct checks *c, const char *id, bool good, long wait_s)
-{
-    uint64_t until = c->w->now_us + (uint64_t)wait_s * 1000000u;
-    struct rec_mark m;
-    struct pair *p;
-
-    if (wait_s > 0 && until > c->hold_until)
-        c->hold_until = until;
-    if (!good || !parse_id(id, &m) || m.phase == REC_PREDICT)
-        return;
-    p = checks_pair_of(c, &m);
-    p->came++;
-    if (fakelm_count(&c->w->lm, id)->served > p->sent)
-        world_fail(c->w, "paid-twice: the server answered %s more often than it was sent", id);
-}
-
-void checks_release(struct checks *c)
-{
-    if (c->hold_until > c->w->now_us + VERDICT_HINT_MAX_US)
-        c->hold_until = 0;
 }
 
 /* ---- steps ---- */

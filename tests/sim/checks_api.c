@@ -9,14 +9,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define LOOK_US 60000000u /* so late the engine may see that an ill disk is well again */
+
 /* ---- requests under way ---- */
 
 void checks_now(struct checks *c, const struct job *j)
 {
     size_t i = (size_t)(j - c->job);
 
-    for (struct view *v = c->views; v; v = v->next)
+    for (struct view *v = c->views; v; v = v->next) {
         v->was[i].states |= 1u << j->state;
+        v->was[i].reordered =
+            v->was[i].reordered || (i < v->jobs && v->was[i].priority != j->priority);
+    }
 }
 
 void checks_asked(struct checks *c, const struct ask *a)
@@ -32,6 +37,7 @@ void checks_asked(struct checks *c, const struct ask *a)
         v->was[i].states = 1u << c->job[i].state;
         v->was[i].gens = c->job[i].gens;
         v->was[i].answered = c->job[i].answered;
+        v->was[i].priority = c->job[i].priority;
     }
     v->next = c->views;
     c->views = v;
@@ -67,6 +73,7 @@ void checks_forget(struct checks *c)
 void checks_calm(struct checks *c)
 {
     c->calm = true;
+    c->calm_us = c->w->now_us;
 }
 
 /* ---- what is shown ---- */
@@ -113,6 +120,10 @@ static void check_job(struct checks *c, const struct view *v, const json_t *show
             json_get_str(shown, "state", "nothing"), rec_state_name(j->state));
     if (strcmp(json_get_str(shown, "name", ""), j->name) != 0)
         world_fail(c->w, "visible: job %lld is shown with another name", (long long)j->id);
+    if (i < v->jobs && !v->was[i].reordered &&
+        json_get_int(shown, "priority", 0) != j->priority)
+        world_fail(c->w, "visible: job %lld is shown with priority %lld, it is %lld",
+            (long long)j->id, json_get_int(shown, "priority", 0), (long long)j->priority);
     check_number(c, usage, "generations", v->was[i].gens, j->gens);
     check_number(c, usage, "requests", v->was[i].answered, j->answered);
 }
@@ -252,7 +263,7 @@ static void check_answer(struct checks *c, const struct view *v, const json_t *d
 }
 
 /* States in which an action is refused. */
-static unsigned refuses(const char *target)
+static unsigned refuses(const char *method, const char *target)
 {
     const unsigned over = 1u << REC_COMPLETED | 1u << REC_FAILED;
 
@@ -262,6 +273,8 @@ static unsigned refuses(const char *target)
         return over | 1u << REC_CANCELLED | 1u << REC_RUNNING;
     if (strstr(target, ":cancel"))
         return over;
+    if (strcmp(method, "PATCH") == 0)
+        return over | 1u << REC_CANCELLED;
     if (strstr(target, "/result") || strstr(target, "/prompt") || strstr(target, ":predict"))
         return ~(1u << REC_COMPLETED);
     return 0;
@@ -273,17 +286,20 @@ static void check_refusal(
     const struct job *j = v->a->job ? checks_job_find(c, v->a->job) : NULL;
     size_t i = j ? (size_t)(j - c->job) : 0;
     bool known = j && i < v->jobs;
+    unsigned states = known ? v->was[i].states : 0;
     const char *detail = json_get_str(doc, "detail", "");
+    bool looks = strcmp(v->a->target, "/readyz") == 0 && c->w->now_us < c->calm_us + LOOK_US;
 
-    if (status >= 500 && v->calm)
+    if (status >= 500 && v->calm && !looks)
         world_fail(c->w, "reply: %s %s is answered %u in good weather: %s", v->a->method,
             v->a->target, status, detail);
     else if (status == 404 && known)
         world_fail(c->w, "visible: job %lld is told not to be there", (long long)j->id);
-    else if (status == 409 && !(known && v->was[i].states & refuses(v->a->target)))
+    else if (status == 409 && !v->a->key && !(states & refuses(v->a->method, v->a->target)))
         world_fail(c->w, "reply: %s %s is refused: %s", v->a->method, v->a->target, detail);
     else if (status == 400 || status == 405 || status == 413 ||
-        (status == 422 && !strstr(detail, "was not sent") && !strstr(v->a->target, ":predict")))
+        (status == 422 && !strstr(detail, "was not sent") &&
+            !strstr(v->a->target, ":predict"))) /* there the provider may refuse */
         world_fail(c->w, "reply: %s %s is answered %u: %s", v->a->method, v->a->target,
             status, detail);
 }

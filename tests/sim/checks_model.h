@@ -25,6 +25,7 @@ struct job {
     unsigned batches; /* 0 = not told */
     unsigned answers[GENS_MAX]; /* of phase train */
     uint64_t answered;          /* of all phases */
+    int64_t priority;
     char name[REC_NAME_MAX], key[64];
 };
 
@@ -44,11 +45,14 @@ struct view {
     struct {
         unsigned states; /* bits */
         uint64_t gens, answered;
+        int64_t priority;
+        bool reordered; /* it had several priorities */
     } was[JOBS_MAX];
 };
 
 struct note {
-    enum { NOTE_MARK, NOTE_UNMARK, NOTE_ANSWER, NOTE_TURN, NOTE_STATE, NOTE_JOB, NOTE_EVENT } kind;
+    enum { NOTE_MARK, NOTE_UNMARK, NOTE_ANSWER, NOTE_TURN, NOTE_STATE, NOTE_JOB, NOTE_EVENT,
+        NOTE_PRIORITY } kind;
     unsigned group; /* which failed commit */
     struct rec_mark key;
     uint64_t gen;
@@ -56,7 +60,7 @@ struct note {
     bool closes;
     enum rec_state to;
     char reason[REC_REASON_MAX]; /* of an event: its kind */
-    int64_t event;
+    int64_t event, priority;
     char name[REC_NAME_MAX], job_key[64];
 };
 
@@ -65,6 +69,7 @@ struct checks {
     unsigned concurrency, allowed, batches;
     bool whole; /* it watches since the store was empty */
     bool calm;
+    uint64_t calm_us; /* since then */
     struct pair pair[PAIRS];
     struct job job[JOBS_MAX];
     size_t jobs;

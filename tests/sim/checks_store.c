@@ -6,11 +6,11 @@
 #include <stdio.h>
 #include <string.h>
 
-/* A later write of the same commit says more about this job's state. */
+/* A later write of the same commit says more about this job's state or priority. */
 static bool is_overtaken(const struct checks *c, const struct note *n)
 {
     for (const struct note *m = n + 1; m < c->maybe + c->maybes && m->group == n->group; m++)
-        if (m->kind == NOTE_STATE && m->key.job == n->key.job)
+        if (m->kind == n->kind && m->key.job == n->key.job)
             return true;
     return false;
 }
@@ -25,6 +25,18 @@ static int state_shown(struct checks *c, const struct note *n)
         store_job_get(c->w->store, n->key.job, &row, NULL, &err) != BBT_OK)
         return 0;
     return row.state == n->to ? 1 : -1;
+}
+
+static int priority_shown(struct checks *c, const struct note *n)
+{
+    const struct job *j = checks_job_find(c, n->key.job);
+    struct bbt_err err = {0};
+    struct rec_job row;
+
+    if ((j && j->priority == n->priority) || is_overtaken(c, n) ||
+        store_job_get(c->w->store, n->key.job, &row, NULL, &err) != BBT_OK)
+        return 0;
+    return row.priority == n->priority ? 1 : -1;
 }
 
 static bool has_job(struct checks *c, const struct note *n)
@@ -66,6 +78,8 @@ static int shown(struct checks *c, const struct note *n)
             : -1;
     case NOTE_STATE:
         return state_shown(c, n);
+    case NOTE_PRIORITY:
+        return priority_shown(c, n);
     case NOTE_JOB:
         return has_job(c, n) ? 1 : -1;
     case NOTE_EVENT:
@@ -103,39 +117,36 @@ void checks_settle_maybe(struct checks *c)
 
 static void check_counters(struct checks *c, const struct job *j)
 {
-    static const struct {
-        const char *name, *counter, *rows;
-    } same[] = {
-        {"requests", "SELECT requests FROM job WHERE id = ?",
-            "SELECT count(*) FROM answer WHERE job = ?"},
-        {"tokens_in", "SELECT tokens_in FROM job WHERE id = ?",
-            "SELECT ifnull(sum(tokens_in), 0) FROM answer WHERE job = ?"},
-        {"examples", "SELECT examples FROM job WHERE id = ?",
-            "SELECT ifnull(sum(rows), 0) FROM answer WHERE job = ? AND phase = 0"},
-        {"repeated", "SELECT repeated FROM job WHERE id = ?",
-            "SELECT ifnull(sum(repeated), 0) FROM answer WHERE job = ?"},
-        {"generations", "SELECT generations FROM job WHERE id = ?",
-            "SELECT count(*) FROM gen WHERE job = ? AND loss IS NOT NULL"},
-        {"evaluations", "SELECT evaluations FROM job WHERE id = ?",
-            "SELECT ifnull(sum(popsize), 0) FROM gen WHERE job = ? AND loss IS NOT NULL"},
-    };
+    static const char *const name[] = {
+        "requests", "tokens_in", "examples", "repeated", "generations", "evaluations"};
+    static const char sql[] =
+        "SELECT requests, tokens_in, examples, repeated, generations, job.evaluations, "
+        "a.n, a.tokens, a.rows, a.repeats, g.n, g.evaluations FROM job, "
+        "(SELECT count(*) AS n, ifnull(sum(tokens_in), 0) AS tokens, "
+        "ifnull(sum(iif(phase = 0, rows, 0)), 0) AS rows, ifnull(sum(repeated), 0) AS repeats "
+        "FROM answer WHERE job = ?1) AS a, "
+        "(SELECT count(*) AS n, ifnull(sum(popsize), 0) AS evaluations FROM gen "
+        "WHERE job = ?1 AND loss IS NOT NULL) AS g WHERE id = ?1";
+    int64_t v[12];
 
-    for (size_t i = 0; i < sizeof same / sizeof same[0]; i++) {
-        int64_t a = sql_number(c->w->store, same[i].counter, j->id),
-                b = sql_number(c->w->store, same[i].rows, j->id);
-
-        if (a != b && a >= 0 && b >= 0)
+    if (!sql_row(c->w->store, sql, j->id, v, 12))
+        return;
+    for (size_t i = 0; i < 6; i++)
+        if (v[i] != v[6 + i])
             world_fail(c->w, "counters: job %lld says %s %lld, the rows say %lld",
-                (long long)j->id, same[i].name, (long long)a, (long long)b);
-    }
+                (long long)j->id, name[i], (long long)v[i], (long long)v[6 + i]);
+    if ((uint64_t)v[10] != j->gens)
+        world_fail(c->w, "acknowledged: job %lld has %lld generations, %llu were closed",
+            (long long)j->id, (long long)v[10], (unsigned long long)j->gens);
+    if ((uint64_t)v[6] != j->answered)
+        world_fail(c->w, "acknowledged: the ledger of job %lld has %lld answers, told were %llu",
+            (long long)j->id, (long long)v[6], (unsigned long long)j->answered);
 }
 
 static void check_job(struct checks *c, const struct job *j)
 {
     struct bbt_err err = {0};
     struct rec_job row;
-    int64_t answers = 0, rows, gens;
-
     enum bbt_rc rc = store_job_get(c->w->store, j->id, &row, NULL, &err);
 
     if (rc == BBT_IO)
@@ -147,17 +158,9 @@ static void check_job(struct checks *c, const struct job *j)
     if (row.state != j->state)
         world_fail(c->w, "acknowledged: job %lld is %s, it was told to be %s",
             (long long)j->id, rec_state_name(row.state), rec_state_name(j->state));
-    gens = sql_number(
-        c->w->store, "SELECT count(*) FROM gen WHERE job = ? AND loss IS NOT NULL", j->id);
-    if (gens >= 0 && (uint64_t)gens != j->gens)
-        world_fail(c->w, "acknowledged: job %lld has %lld generations, %llu were closed",
-            (long long)j->id, (long long)gens, (unsigned long long)j->gens);
-    for (size_t i = 0; i < PAIRS; i++)
-        answers += c->pair[i].answer && (int64_t)(c->pair[i].key >> 48) == j->id;
-    rows = sql_number(c->w->store, "SELECT count(*) FROM answer WHERE job = ?", j->id);
-    if (answers != rows && rows >= 0)
-        world_fail(c->w, "acknowledged: the ledger of job %lld has %lld answers, told were %lld",
-            (long long)j->id, (long long)rows, (long long)answers);
+    if (c->whole && row.priority != j->priority)
+        world_fail(c->w, "acknowledged: job %lld has priority %lld, it was told to have %lld",
+            (long long)j->id, (long long)row.priority, (long long)j->priority);
     if (j->state == REC_COMPLETED &&
         sql_number(c->w->store, "SELECT count(*) FROM result WHERE job = ?", j->id) == 0)
         world_fail(c->w, "acknowledged: job %lld has no result", (long long)j->id);

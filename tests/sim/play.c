@@ -92,7 +92,7 @@ static void draw_weather(struct play *p)
     static const double most[NET_KINDS] = {[NET_429] = .1, [NET_429_AFTER] = .08,
         [NET_500] = .05, [NET_503_AFTER] = .05, [NET_RESET] = .1, [NET_LOST] = .05,
         [NET_HALF] = .05, [NET_HTML] = .04, [NET_NAN] = .03, [NET_HANG] = .03,
-        [NET_OVER] = .02, [NET_401] = .01, [NET_402] = .01, [NET_LONG] = .004};
+        [NET_OVER] = .02, [NET_401] = .01, [NET_402] = .01, [NET_LONG] = .004, [NET_SLOW] = .03};
 
     for (int k = NET_GOOD + 1; k < NET_KINDS; k++)
         f->net[k] = some(w, most[k]);

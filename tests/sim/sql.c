@@ -5,10 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-int64_t sql_number(struct store *s, const char *sql, int64_t param)
+bool sql_row(struct store *s, const char *sql, int64_t param, int64_t *ret, int n)
 {
     sqlite3_stmt *st = NULL;
-    int64_t v = -1;
+    bool has;
     int rc;
 
     rc = sqlite3_prepare_v2(s->db, sql, -1, &st, NULL);
@@ -17,9 +17,18 @@ int64_t sql_number(struct store *s, const char *sql, int64_t param)
         abort();
     }
     (void)sqlite3_bind_int64(st, 1, param);
-    if (sqlite3_step(st) == SQLITE_ROW)
-        v = sqlite3_column_int64(st, 0);
+    has = sqlite3_step(st) == SQLITE_ROW;
+    for (int i = 0; has && i < n; i++)
+        ret[i] = sqlite3_column_int64(st, i);
     (void)sqlite3_finalize(st);
+    return has;
+}
+
+int64_t sql_number(struct store *s, const char *sql, int64_t param)
+{
+    int64_t v = -1;
+
+    (void)sql_row(s, sql, param, &v, 1);
     return v;
 }
 

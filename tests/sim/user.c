@@ -91,6 +91,8 @@ static void submitted(struct user_ask *q)
         return;
     if (q->a.status == 422)
         missing(q);
+    if (q->a.status == 409)
+        world_fail(q->u->w, "key: \"%s\" is refused for its own job", j->key);
     v = q->a.status < 300 ? parse(&q->a) : NULL;
     if (v)
         adopt(q->u, j, json_get_int(v, "id", 0));
@@ -119,6 +121,10 @@ static void told(struct ask *a)
     case USER_POST:
         submitted(q);
         return;
+    case USER_OTHER:
+        if (good)
+            world_fail(q->u->w, "key: another job was taken under \"%s\"", q->j->key);
+        return;
     case USER_LOOK:
         v = good ? parse(a) : NULL;
         if (v && strcmp(json_get_str(v, "kind", ""), "JobList") == 0) {
@@ -145,9 +151,12 @@ static void send_next(struct user_ask *q, enum user_what what)
     if (what == USER_PUT_TRAIN)
         q->sweeps = q->u->w->sweeps;
     q->what = what;
-    begin(q, what == USER_POST ? "POST" : "PUT");
-    if (what == USER_POST) {
-        q->a.body = scene_text(&q->j->spec);
+    begin(q, what >= USER_POST ? "POST" : "PUT");
+    if (what >= USER_POST) {
+        struct scene_job spec = q->j->spec;
+
+        spec.seed += what == USER_OTHER;
+        q->a.body = scene_text(&spec);
         (void)snprintf(q->a.target, sizeof q->a.target, "/v1/jobs");
         if (q->j->key[0]) {
             ask_header(&q->a, "Idempotency-Key", q->j->key);
@@ -197,6 +206,13 @@ static void submit(struct user_ask *q, struct user_job *j)
     }
     j->busy = true;
     send_next(q, USER_PUT_TRAIN);
+}
+
+/* A job is there under this key; another one may not be. */
+static void use_key_again(struct user_ask *q, struct user_job *j)
+{
+    q->j = j;
+    send_next(q, USER_OTHER);
 }
 
 static void look_at_job(struct user_ask *q, int64_t id)
@@ -252,6 +268,9 @@ static void move_or_look(struct user_ask *q, struct user_job *j)
         j->cancelled = true;
         u->cancels++; /* one: a patient user would cancel whatever hangs */
         of_job(q, "POST", id, ":cancel", bbt_strdup("{\"reason\": \"enough of it\"}"));
+    } else if (what == 8) {
+        of_job(q, "PATCH", id, "",
+            bbt_asprintf("{\"priority\": %d}", (int)world_draw(u->w, 201) - 100));
     } else if (what < 20) {
         of_job(q, "POST", id, ":resume", NULL);
     } else {
@@ -340,6 +359,8 @@ void user_act(struct user *u)
         look_around(q);
     else if (!j->ids || (j->key[0] && world_draw(u->w, 20) == 0))
         submit(q, j); /* once more with the same key: it is the same job */
+    else if (j->key[0] && world_draw(u->w, 40) == 0)
+        use_key_again(q, j);
     else
         move_or_look(q, j);
 }

@@ -25,7 +25,7 @@ struct user_job {
     bool cancelled; /* was asked to be */
 };
 
-enum user_what { USER_PUT_TRAIN, USER_PUT_TEST, USER_POST, USER_LOOK };
+enum user_what { USER_PUT_TRAIN, USER_PUT_TEST, USER_POST, USER_OTHER, USER_LOOK };
 
 struct user_ask {
     struct ask a;

@@ -37,8 +37,13 @@ WRAP(enum bbt_rc, store_job_add,
     const char *kept = now(MUTANT_FORGET_KEY, 1) ? NULL : key;
     enum bbt_rc rc = __real_store_job_add(s, job, spec_json, kept, ret_id, ret_existed, err);
 
+    if (rc == BBT_CONFLICT && now(MUTANT_MERGE_KEYS, 1)) {
+        *ret_id = 1;
+        *ret_existed = true;
+        return BBT_OK;
+    }
     if (rc == BBT_OK && !*ret_existed && watch())
-        checks_submit(watch(), *ret_id, job->name, key);
+        checks_submit(watch(), *ret_id, job, key);
     return rc;
 }
 
@@ -49,6 +54,18 @@ WRAP(enum bbt_rc, store_job_state,
 
     if (rc == BBT_OK && watch())
         checks_state(watch(), m->id, m->to, m->reason ? m->reason : "");
+    return rc;
+}
+
+WRAP(enum bbt_rc, store_job_priority,
+    (struct store * s, int64_t id, int64_t priority, int64_t wall_us, struct bbt_err *err))
+{
+    enum bbt_rc rc = now(MUTANT_LOSE_PRIORITY, 2)
+        ? BBT_OK
+        : __real_store_job_priority(s, id, priority, wall_us, err);
+
+    if (rc == BBT_OK && watch())
+        checks_priority(watch(), id, priority);
     return rc;
 }
 

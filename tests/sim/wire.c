@@ -57,6 +57,20 @@ void port_http_start(struct port_http *x)
     world_event_put(w, 200 + world_draw(w, 150000), WORLD_ARRIVE, e);
 }
 
+/* How long the server thinks. What takes longer than the asker waits, is done in vain. */
+static uint64_t thinking_us(struct world *w, struct wire *e)
+{
+    uint64_t us = 100 + world_draw(w, e->fate == NET_SLOW ? 30000000 : 150000);
+
+    if (us >= e->x->timeout_us) {
+        e->fate = NET_HANG;
+        return e->x->timeout_us;
+    }
+    if (e->fate == NET_SLOW)
+        e->fate = NET_GOOD; /* nothing is wrong with it any more */
+    return us;
+}
+
 static long head_len_of(const struct port_http *x)
 {
     for (size_t i = 0; i < x->headers; i++)
@@ -161,7 +175,7 @@ void wire_arrive(struct world *w, void *ptr)
         e->reply.body.len /= 2;
     if (e->fate == NET_NAN)
         spoil(&e->reply);
-    world_event_put(w, 100 + world_draw(w, 150000), WORLD_REPLY, e);
+    world_event_put(w, thinking_us(w, e), WORLD_REPLY, e);
 }
 
 static void leave(struct world *w, const struct wire *e)

@@ -62,6 +62,7 @@ enum world_net {
     NET_401,
     NET_402,
     NET_LONG,   /* 429 with a wait of an hour */
+    NET_SLOW,   /* a good answer that takes up to half a minute: too late, or almost */
     NET_KINDS
 };
 

@@ -1,0 +1,87 @@
+/* checks_wire.c -- what is asked of the provider, held against marks, ledger and limits. */
+#include "checks_model.h"
+#include "prov/verdict.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* "j7-train-g3-c1-b0"; false for canaries and others without a place in the ledger. */
+static bool parse_id(const char *id, struct rec_mark *ret)
+{
+    long long job;
+    unsigned long long gen;
+    unsigned cand, batch;
+    char phase[16];
+
+    if (sscanf(id, "j%lld-%15[a-z]-g%llu-c%u-b%u", &job, phase, &gen, &cand, &batch) != 5 ||
+        job == 0)
+        return false;
+    *ret = (struct rec_mark){.job = job, .gen = gen, .cand = cand, .batch = batch};
+    for (unsigned p = 0; p < REC_PHASE_NR; p++)
+        if (strcmp(rec_phase_name((enum rec_phase)p), phase) == 0)
+            ret->phase = (enum rec_phase)p;
+    return true;
+}
+
+static void check_question(struct checks *c, const char *id)
+{
+    struct rec_mark m;
+    struct pair *p;
+    struct job *j;
+
+    if (!parse_id(id, &m) || m.phase == REC_PREDICT) /* of no job's search: in no ledger */
+        return;
+    p = checks_pair_of(c, &m);
+    j = checks_job_of(c, m.job);
+    p->sent++;
+    if (!p->mark)
+        world_fail(c->w, "unmarked: %s is sent without its mark", id);
+    if (p->answer)
+        world_fail(c->w, "answered: %s is asked again", id);
+    if ((m.phase == REC_TRAIN || m.phase == REC_DEV) && m.gen != j->gens)
+        world_fail(c->w, "generation: %s is asked while %llu is open", id,
+            (unsigned long long)j->gens);
+    if (p->came > p->allowed)
+        world_fail(c->w, "paid-twice: %s came already and is sent again", id);
+}
+
+void checks_sent(struct checks *c, const struct port_http *x, size_t in_flight)
+{
+    struct bbt_buf body;
+    char id[64] = "";
+
+    if (in_flight > c->concurrency)
+        world_fail(c->w, "concurrency: %zu requests on the wire, %u are allowed", in_flight,
+            c->concurrency);
+    if (c->w->now_us < c->hold_until)
+        world_fail(c->w, "hold: a request leaves %llu us too early",
+            (unsigned long long)(c->hold_until - c->w->now_us));
+    wire_join(x, &body);
+    if (body.len > 70 && sscanf((const char *)body.data, "{\"id\":\"%63[^\"]\"", id) == 1)
+        check_question(c, id);
+    else if (*wire_id(x))
+        check_question(c, wire_id(x));
+    buf_fini(&body);
+}
+
+void checks_reply(struct checks *c, const char *id, bool good, long wait_s)
+{
+    uint64_t until = c->w->now_us + (uint64_t)wait_s * 1000000u;
+    struct rec_mark m;
+    struct pair *p;
+
+    if (wait_s > 0 && until > c->hold_until)
+        c->hold_until = until;
+    if (!good || !parse_id(id, &m) || m.phase == REC_PREDICT)
+        return;
+    p = checks_pair_of(c, &m);
+    p->came++;
+    if (fakelm_count(&c->w->lm, id)->served > p->sent)
+        world_fail(c->w, "paid-twice: the server answered %s more often than it was sent", id);
+}
+
+void checks_release(struct checks *c)
+{
+    if (c->hold_until > c->w->now_us + VERDICT_HINT_MAX_US)
+        c->hold_until = 0;
+}

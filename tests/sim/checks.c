@@ -131,6 +131,15 @@ void checks_priority(struct checks *c, int64_t job, int64_t priority)
     n->priority = priority;
 }
 
+void checks_trash(struct checks *c, int64_t job, bool into)
+{
+    struct note *n = add_note(c);
+
+    n->kind = NOTE_TRASH;
+    n->key.job = job;
+    n->closes = into;
+}
+
 void checks_event(struct checks *c, int64_t id, const struct rec_event *e)
 {
     struct note *n = add_note(c);
@@ -213,11 +222,22 @@ static void believe_state(struct checks *c, const struct note *n)
     };
     struct job *j = checks_job_of(c, n->key.job);
 
-    if (!(legal[j->state] & 1u << n->to))
+    if (j->deleted || !(legal[j->state] & 1u << n->to))
         world_fail(c->w, "acknowledged: job %lld goes from %s to %s", (long long)j->id,
-            rec_state_name(j->state), rec_state_name(n->to));
+            rec_state_name(checks_state_of(j)), rec_state_name(n->to));
     j->state = n->to;
     (void)snprintf(j->reason, sizeof j->reason, "%s", n->reason);
+    checks_now(c, j);
+}
+
+static void believe_trash(struct checks *c, const struct note *n)
+{
+    struct job *j = checks_job_of(c, n->key.job);
+
+    if (j->deleted == n->closes || j->state == REC_RUNNING)
+        world_fail(c->w, "acknowledged: job %lld is deleted or taken back as %s",
+            (long long)j->id, rec_state_name(checks_state_of(j)));
+    j->deleted = n->closes;
     checks_now(c, j);
 }
 
@@ -286,6 +306,9 @@ void checks_believe(struct checks *c, const struct note *n)
         return;
     case NOTE_EVENT:
         believe_event(c, n);
+        return;
+    case NOTE_TRASH:
+        believe_trash(c, n);
         return;
     case NOTE_PRIORITY:
         j = checks_job_of(c, n->key.job);

@@ -42,6 +42,7 @@ void checks_batches_of_all(struct checks *c, unsigned batches);
 void checks_submit(
     struct checks *c, int64_t job, const struct rec_job *row, const char *key);
 void checks_priority(struct checks *c, int64_t job, int64_t priority);
+void checks_trash(struct checks *c, int64_t job, bool into);
 void checks_event(struct checks *c, int64_t id, const struct rec_event *e);
 void checks_mark(struct checks *c, const struct rec_mark *m, bool put);
 void checks_answer(struct checks *c, const struct rec_mark *key);

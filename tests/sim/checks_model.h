@@ -18,7 +18,8 @@ struct pair {
 
 struct job {
     int64_t id;
-    enum rec_state state;
+    enum rec_state state; /* in the trash: the one that it comes back to */
+    bool deleted;
     char reason[REC_REASON_MAX];
     uint64_t gens;    /* closed */
     bool opened;      /* generation 0 was opened */
@@ -52,7 +53,7 @@ struct view {
 
 struct note {
     enum { NOTE_MARK, NOTE_UNMARK, NOTE_ANSWER, NOTE_TURN, NOTE_STATE, NOTE_JOB, NOTE_EVENT,
-        NOTE_PRIORITY } kind;
+        NOTE_PRIORITY, NOTE_TRASH } kind;
     unsigned group; /* which failed commit */
     struct rec_mark key;
     uint64_t gen;
@@ -84,6 +85,12 @@ struct checks {
     uint64_t writes; /* of the disk, at the last commit */
     uint64_t hold_until, last_us, same, seen_steps;
 };
+
+/* What is shown of it. */
+static inline enum rec_state checks_state_of(const struct job *j)
+{
+    return j->deleted ? REC_DELETED : j->state;
+}
 
 /* The model's row of a question, of a job; made where it is not there. */
 struct pair *checks_pair_of(struct checks *c, const struct rec_mark *m);

@@ -10,7 +10,8 @@
 static bool is_overtaken(const struct checks *c, const struct note *n)
 {
     for (const struct note *m = n + 1; m < c->maybe + c->maybes && m->group == n->group; m++)
-        if (m->kind == n->kind && m->key.job == n->key.job)
+        if (m->key.job == n->key.job &&
+            (m->kind == n->kind || (n->kind == NOTE_STATE && m->kind == NOTE_TRASH)))
             return true;
     return false;
 }
@@ -25,6 +26,18 @@ static int state_shown(struct checks *c, const struct note *n)
         store_job_get(c->w->store, n->key.job, &row, NULL, &err) != BBT_OK)
         return 0;
     return row.state == n->to ? 1 : -1;
+}
+
+static int trash_shown(struct checks *c, const struct note *n)
+{
+    const struct job *j = checks_job_find(c, n->key.job);
+    struct bbt_err err = {0};
+    struct rec_job row;
+
+    if ((j && j->deleted == n->closes) || is_overtaken(c, n) ||
+        store_job_get(c->w->store, n->key.job, &row, NULL, &err) != BBT_OK)
+        return 0;
+    return (row.state == REC_DELETED) == n->closes ? 1 : -1;
 }
 
 static int priority_shown(struct checks *c, const struct note *n)
@@ -78,6 +91,8 @@ static int shown(struct checks *c, const struct note *n)
             : -1;
     case NOTE_STATE:
         return state_shown(c, n);
+    case NOTE_TRASH:
+        return trash_shown(c, n);
     case NOTE_PRIORITY:
         return priority_shown(c, n);
     case NOTE_JOB:
@@ -155,9 +170,9 @@ static void check_job(struct checks *c, const struct job *j)
         world_fail(c->w, "acknowledged: job %lld is not there: %s", (long long)j->id, err.msg);
         return;
     }
-    if (row.state != j->state)
+    if (row.state != checks_state_of(j))
         world_fail(c->w, "acknowledged: job %lld is %s, it was told to be %s",
-            (long long)j->id, rec_state_name(row.state), rec_state_name(j->state));
+            (long long)j->id, rec_state_name(row.state), rec_state_name(checks_state_of(j)));
     if (c->whole && row.priority != j->priority)
         world_fail(c->w, "acknowledged: job %lld has priority %lld, it was told to have %lld",
             (long long)j->id, (long long)row.priority, (long long)j->priority);

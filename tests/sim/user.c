@@ -259,7 +259,7 @@ static void look_around(struct user_ask *q)
 static void move_or_look(struct user_ask *q, struct user_job *j)
 {
     struct user *u = q->u;
-    uint64_t what = world_draw(u->w, 26);
+    uint64_t what = world_draw(u->w, 28);
     int64_t id = j->id[world_draw(u->w, j->ids)];
 
     if (what < 7 && !u->calm) {
@@ -271,7 +271,11 @@ static void move_or_look(struct user_ask *q, struct user_job *j)
     } else if (what == 8) {
         of_job(q, "PATCH", id, "",
             bbt_asprintf("{\"priority\": %d}", (int)world_draw(u->w, 201) - 100));
-    } else if (what < 20) {
+    } else if (what == 9 && !u->calm) {
+        of_job(q, "DELETE", id, "", NULL);
+    } else if (what < 12) {
+        of_job(q, "POST", id, ":undelete", NULL);
+    } else if (what < 22) {
         of_job(q, "POST", id, ":resume", NULL);
     } else {
         look_at_job(q, id);

@@ -1,6 +1,7 @@
 /* user.h -- an impatient user of the control API: submits (data files, then the job, with and
- * without Idempotency-Key), pauses, resumes, cancels, looks, listens; at random moments, while
- * the daemon dies and answers get lost, and says the same again until it was heard. */
+ * without Idempotency-Key), pauses, resumes, reorders, cancels, deletes, looks, listens; at
+ * random moments, while the daemon dies and answers get lost, and says the same again until it
+ * was heard. */
 #ifndef SIM_USER_H
 #define SIM_USER_H
 

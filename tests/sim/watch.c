@@ -7,6 +7,7 @@
 #include "store/st_blob.h"
 #include "store/st_event.h"
 #include "store/st_job.h"
+#include "store/st_trash.h"
 #include "store/st_upkeep.h"
 #include "world.h"
 
@@ -66,6 +67,27 @@ WRAP(enum bbt_rc, store_job_priority,
 
     if (rc == BBT_OK && watch())
         checks_priority(watch(), id, priority);
+    return rc;
+}
+
+WRAP(enum bbt_rc, store_trash_put,
+    (struct store * s, int64_t id, int64_t wall_us, struct bbt_err *err))
+{
+    enum bbt_rc rc =
+        now(MUTANT_LOSE_TRASH, 2) ? BBT_OK : __real_store_trash_put(s, id, wall_us, err);
+
+    if (rc == BBT_OK && watch())
+        checks_trash(watch(), id, true);
+    return rc;
+}
+
+WRAP(enum bbt_rc, store_trash_take,
+    (struct store * s, int64_t id, int64_t wall_us, struct bbt_err *err))
+{
+    enum bbt_rc rc = __real_store_trash_take(s, id, wall_us, err);
+
+    if (rc == BBT_OK && watch())
+        checks_trash(watch(), id, false);
     return rc;
 }
 

@@ -134,6 +134,13 @@ static const struct cmd commands[] = {
         NULL, NULL, 0, 0, k_server_check},
     {"server vacuum", NULL, "", "lets go of what the configuration does not keep, frees room",
         NULL, NULL, 0, 0, k_server_vacuum},
+    {"cache stats", "cache", "", "the response cache: its size, how often it served", NULL, NULL,
+        0, 0, k_cache_stats},
+    {"cache prune", NULL, "", "drops what is older or more than the configuration keeps", NULL,
+        NULL, 0, 0, k_cache_prune},
+    {"cache clear", NULL, "", "drops every cached answer", NULL, NULL, 0, 0, k_cache_clear},
+    {"cache verify", NULL, "", "looks for damaged answers and drops them", NULL, NULL, 0, 0,
+        k_cache_verify},
     {"version", NULL, "", "versions of bbtctl and of the daemon", NULL, NULL, 0, 0, k_version},
 };
 

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 struct api;
+struct cache;
 struct events;
 struct http_client;
 struct keys;
@@ -33,6 +34,7 @@ struct daemon {
     char *socket_path; /* owned */
     struct loop *loop;
     struct store *store; /* used by the lane's thread only, once that runs */
+    struct cache *cache; /* the same thread's; NULL = none */
     struct lane *lane;
     struct work_pool *pool;
     struct http_client *http;

@@ -22,6 +22,7 @@
 #include "num/blas.h"
 #include "setup.h"
 #include "spec/paths.h"
+#include "store/cache.h"
 #include "store/st_backup.h"
 #include "store/store.h"
 #include "upkeep.h"
@@ -157,6 +158,21 @@ static enum bbt_rc open_store(struct daemon *d, struct bbt_err *err)
     return rc == BBT_OK ? lane_new(d->loop, &lane, &d->lane, err) : rc;
 }
 
+/* Without it everything is only dearer, so nothing about it stops the daemon. */
+static void open_cache(struct daemon *d)
+{
+    struct bbt_err err = {0};
+    bool anew = false;
+    const char *dir = d->conf->cache.dir;
+
+    if (!dir)
+        return;
+    if (cache_open(dir, &d->cache, &anew, &err) != BBT_OK)
+        log_warn("cache", "none: %s", err.msg);
+    else if (anew)
+        log_warn("cache", "%s was no cache of ours: set aside, begun anew", dir);
+}
+
 static enum bbt_rc start_parts(struct daemon *d, struct bbt_err *err)
 {
     unsigned workers = d->conf->worker_threads ? (unsigned)d->conf->worker_threads : 1;
@@ -169,6 +185,8 @@ static enum bbt_rc start_parts(struct daemon *d, struct bbt_err *err)
     rc = loop_new(&d->loop, err);
     if (rc == BBT_OK)
         rc = open_store(d, err);
+    if (rc == BBT_OK)
+        open_cache(d);
     if (rc == BBT_OK)
         rc = work_pool_new(d->loop, workers, &d->pool, err);
     if (rc == BBT_OK)
@@ -203,6 +221,7 @@ static void stop_parts(struct daemon *d)
     if (d->loop)
         ports_unbind();
     loop_free(d->loop);
+    cache_close(d->cache);
     store_close(d->store);
 }
 

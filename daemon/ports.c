@@ -15,6 +15,7 @@
 #include "loop/work.h"
 #include "net/http.h"
 #include "num/rng.h"
+#include "store/cache.h"
 #include "store/store.h"
 
 #include <assert.h>
@@ -29,6 +30,7 @@ static struct {
     uint64_t seed, drawn; /* jitter */
     struct bbt_err commit_err; /* of the lane's last failed commit; under `lock` */
     pthread_mutex_t lock;
+    bool cache_ill; /* the store's thread only */
 } bound = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 void ports_bind(struct daemon *d)
@@ -187,6 +189,52 @@ enum bbt_rc ports_commit(void *daemon)
 
     BBT_KILLPOINT("group-commit");
     return tell_batch(store_commit(((struct daemon *)daemon)->store, &err), &err);
+}
+
+/* ---- the response cache ---- */
+
+bool port_cache(void)
+{
+    return bound.d->cache != NULL;
+}
+
+/* Trouble is told once until it is over: a disk that is full would fill the log as well. */
+static void cache_said(enum bbt_rc rc, const struct bbt_err *err)
+{
+    if (rc != BBT_OK && rc != BBT_NOTFOUND && !bound.cache_ill)
+        log_warn("cache", "goes on without it: %s", err->msg);
+    bound.cache_ill = rc != BBT_OK && rc != BBT_NOTFOUND;
+}
+
+bool port_cache_get(struct port_db *db, const uint8_t *key, struct rec_answer *row)
+{
+    const struct cache_limits l = {.ttl_us = (int64_t)bound.d->conf->cache.ttl_us};
+    struct cache_answer a = {0};
+    struct bbt_err err = {0};
+    enum bbt_rc rc = cache_get(bound.d->cache, key, &l, clock_wall_us(), &a, &err);
+
+    (void)db;
+    cache_said(rc, &err);
+    if (rc != BBT_OK)
+        return false;
+    if (a.rows != row->rows || a.labels != row->labels) {
+        bbt_free(a.logit);
+        return false;
+    }
+    row->logit = a.logit;
+    row->tokens_in = a.tokens_in;
+    row->tokens_out = a.tokens_out;
+    return true;
+}
+
+void port_cache_put(struct port_db *db, const uint8_t *key, const struct rec_answer *row)
+{
+    const struct cache_answer a = {row->rows, row->labels, row->logit, row->tokens_in,
+        row->tokens_out, row->wall_us};
+    struct bbt_err err = {0};
+
+    (void)db;
+    cache_said(cache_put(bound.d->cache, key, &a, &err), &err);
 }
 
 /* ---- network ---- */

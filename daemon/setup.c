@@ -114,7 +114,8 @@ static bool settle_path(const char *conf_path, char **path)
 static enum bbt_rc settle_paths(struct conf *c, const char *path, struct bbt_err *err)
 {
     struct conf_provider *p = c->providers.item;
-    bool ok = settle_path(path, &c->state_dir) && settle_path(path, &c->unix_socket.path);
+    bool ok = settle_path(path, &c->state_dir) && settle_path(path, &c->unix_socket.path) &&
+        settle_path(path, &c->cache.dir);
 
     for (size_t i = 0; i < c->providers.nr; i++) {
         struct conf_model *m = p[i].models.item;

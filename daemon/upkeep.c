@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "engine/ports.h"
 #include "loop/loop.h"
+#include "store/cache.h"
 
 #define EVERY_US UINT64_C(3600000000)
 #define FIRST_US UINT64_C(60000000) /* a restart has better things to do first */
@@ -15,7 +16,8 @@ struct upkeep {
     struct port_call call;
     struct store_retain keep;
     uint64_t steps;
-    bool asking, more;
+    struct cache_limits cache;
+    bool asking, more, cache_more;
 };
 
 static int64_t before(uint64_t keep_us)
@@ -40,13 +42,19 @@ static void run_step(struct port_call *c, struct port_db *db)
 
     /* the times were read in the loop's thread: a reload changes the configuration there */
     c->rc = store_retain((struct store *)db, &u->keep, &u->more, &c->err);
+    if (c->rc == BBT_OK && !u->more && u->d->cache &&
+        cache_trim(u->d->cache, &u->cache, port_wall_us(), &u->cache_more, NULL) != BBT_OK)
+        u->cache_more = false; /* a cache that is too large is no trouble yet */
 }
 
 static void ask(struct upkeep *u)
 {
     u->asking = true;
     u->more = false;
+    u->cache_more = false;
     u->keep = upkeep_limits(u->d->conf);
+    u->cache = (struct cache_limits){
+        u->d->conf->cache.max_size, (int64_t)u->d->conf->cache.ttl_us};
     u->call = (struct port_call){.run = run_step, .wake = &u->op};
     port_db_run(&u->call);
 }
@@ -62,7 +70,7 @@ static void step(struct op *op)
         u->steps += u->more;
         if (u->call.rc != BBT_OK)
             log_warn("upkeep", "later: %s", u->call.err.msg);
-        else if (u->more && !u->d->draining)
+        else if ((u->more || u->cache_more) && !u->d->draining)
             ask(u);
         if (u->asking)
             return;

@@ -14,6 +14,15 @@
 BBT_NODISCARD enum bbt_rc digest_sha256(
     const void *bytes, size_t len, uint8_t ret[DIGEST_LEN]);
 
+/* The same of bytes that come in pieces: digest_begin(), digest_add() ..., digest_end(), which
+ * ends it in any case. After a failure the rest is skipped and digest_end() says BBT_NOMEM. */
+struct digest_run {
+    void *ctx;
+};
+void digest_begin(struct digest_run *d);
+void digest_add(struct digest_run *d, const void *bytes, size_t len);
+BBT_NODISCARD enum bbt_rc digest_end(struct digest_run *d, uint8_t ret[DIGEST_LEN]);
+
 /* Lower-case hexadecimal; `out` holds DIGEST_HEX bytes. */
 void digest_hex(const uint8_t d[DIGEST_LEN], char *out);
 

@@ -101,7 +101,7 @@ struct rec_answer {
     uint32_t rows, labels;
     float *logit; /* rows x labels */
     uint32_t tokens_in, tokens_out;
-    uint32_t attempts; /* 1 = answered at once */
+    uint32_t attempts; /* 1 = answered at once; 0 = by the response cache, unpaid */
     uint32_t repeated; /* how often asked again because a crash may have lost an answer */
     uint64_t latency_us;
     int64_t wall_us;

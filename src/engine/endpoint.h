@@ -18,6 +18,7 @@ struct endpoint_model {
     struct prov_model m;           /* m.probed: the start-up probe has passed */
     struct embmat *mat; /* input embedding; opened by the first probe, then kept; or NULL */
     bool tried; /* trial prompts have passed, too: fit for soft prompts */
+    uint64_t fingerprint; /* of the weights behind it, by what the probe was answered */
     bool stale; /* a job was refused since then: probe again before the next one */
 };
 

@@ -111,6 +111,19 @@ BBT_NODISCARD enum bbt_rc port_db_result_get(
 BBT_NODISCARD enum bbt_rc port_db_event(struct port_db *db, int64_t job, const char *kind,
     const char *text, struct bbt_err *err);
 
+/* ---- the response cache ---- */
+
+/* Is there one? The loop's thread. */
+bool port_cache(void);
+
+/* Inside c->run of port_db_run(). The answer to the question of that key, if it has row->rows
+ * and row->labels: row->logit and the token counts are set. False: it is not known, for
+ * whatever reason. */
+bool port_cache_get(struct port_db *db, const uint8_t *key, struct rec_answer *row);
+
+/* The same place. Keeps an answer, if it can. */
+void port_cache_put(struct port_db *db, const uint8_t *key, const struct rec_answer *row);
+
 /* ---- the network ---- */
 
 #define PORT_HEADERS_MAX 8

@@ -1,6 +1,7 @@
 #include "engine/probe.h"
 
 #include "base/alloc.h"
+#include "base/digest.h"
 #include "num/embmat.h"
 #include "num/rng.h"
 #include "prov/reader.h"
@@ -172,9 +173,33 @@ static enum bbt_rc build_canary(struct probe *p, struct bbt_err *err)
     return BBT_OK;
 }
 
+/* Another model, or other weights under the same name, answer otherwise. Rounded, because
+ * equal ones may differ in the last bits. */
+static uint64_t fingerprint_of(const struct probe *p)
+{
+    const struct prov_model *m = &p->fresh.m;
+    struct {
+        char name[PROV_NAME_MAX], version[32], server[64], server_version[64], platform[64];
+        int64_t logit[4], canary[2]; /* of the trial questions of either kind */
+        uint64_t hidden;
+    } all = {.hidden = m->hidden};
+
+    memcpy(all.name, m->name, sizeof all.name);
+    memcpy(all.version, m->version, sizeof all.version);
+    memcpy(all.server, m->server, sizeof all.server);
+    memcpy(all.server_version, m->server_version, sizeof all.server_version);
+    memcpy(all.platform, m->platform, sizeof all.platform);
+    for (size_t i = 0; i < 4; i++)
+        all.logit[i] = llround((double)p->logit[i / 2][i % 2] * 1e3);
+    for (size_t i = 0; i < 2; i++)
+        all.canary[i] = llround(m->canary[i] * 1e3);
+    return digest_short(&all, sizeof all);
+}
+
 /* All is well: the model is as it was found. */
 static enum bbt_rc adopt(struct probe *p)
 {
+    p->model->fingerprint = fingerprint_of(p);
     p->fresh.m.edition = p->model->m.edition + 1;
     prov_model_fini(&p->model->m);
     p->model->m = p->fresh.m;

@@ -2,12 +2,22 @@
 
 #include "base/alloc.h"
 #include "base/killpoint.h"
+#include "engine/lookup.h"
 #include "prov/reader.h"
 
 #include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+
+/* Questions that are put to the cache at once: each holds its parts meanwhile. */
+#define LOOKING_MAX 16
+
+/* A question at the cache. */
+struct eval_look {
+    struct lookup l;
+    struct prov_http req;
+};
 
 struct round_eval {
     struct query query;
@@ -16,6 +26,9 @@ struct round_eval {
     uint32_t cand, batch;
     bool storing, refused, over;
     bool lent; /* the two parts are in use for it */
+    struct eval_look *look; /* at the cache; NULL = not there */
+    bool keyed;
+    uint8_t key[DIGEST_LEN]; /* of the cache */
     struct prov_reader reader;
     struct rec_answer row;
     struct keep put;
@@ -194,6 +207,8 @@ static void run_put(struct port_call *p, struct port_db *db)
     BBT_KILLPOINT("answer-done");
     if (p->rc == BBT_CONFLICT)
         p->rc = BBT_OK; /* an earlier answer of the same question is there already */
+    if (p->rc == BBT_OK && e->keyed && e->round->cache_write && e->row.attempts > 0)
+        port_cache_put(db, e->key, &e->row);
 }
 
 static void take_logits(struct round *r, const struct rec_answer *a)
@@ -256,12 +271,93 @@ static void eval_refused(struct round_eval *e)
     eval_keep(e, run_forget);
 }
 
+/* ---- the response cache ---- */
+
+static void look_more(struct round *r);
+
+/* False where it cannot be looked up; the query then says why, if it matters. */
+static bool look(struct round_eval *e)
+{
+    struct round *r = e->round;
+    struct prov_ask ask;
+
+    e->look = bbt_calloc(1, sizeof *e->look);
+    if (!e->look)
+        return false;
+    ask_of(e, &ask);
+    ask.id = NULL; /* the same question of another job is the same question */
+    if (encode_from_parts(e, &ask, &e->look->req, NULL) != BBT_OK) {
+        eval_unlend(&e->query);
+        bbt_free(e->look);
+        e->look = NULL;
+        return false;
+    }
+    e->row.rows = (uint32_t)ask.batch->rows;
+    e->row.labels = (uint32_t)ask.labels;
+    e->look->l = (struct lookup){
+        .req = &e->look->req,
+        .dialect = r->ep->adapter->name,
+        .fingerprint = r->fingerprint,
+        .get = r->cache_read,
+        .row = &e->row,
+        .wake = &e->op,
+    };
+    lookup_start(&e->look->l, r->q);
+    return true;
+}
+
+static void eval_looked(struct round_eval *e)
+{
+    struct round *r = e->round;
+    bool hit = e->look->l.hit;
+
+    e->keyed = e->look->l.keyed;
+    memcpy(e->key, e->look->l.key, sizeof e->key);
+    lookup_fini(&e->look->l);
+    prov_http_fini(&e->look->req);
+    eval_unlend(&e->query);
+    bbt_free(e->look);
+    e->look = NULL;
+    r->looking--;
+    if (r->failed) {
+        eval_over(e);
+    } else if (hit) {
+        r->cached++;
+        e->row.attempts = 0;
+        e->row.wall_us = port_wall_us();
+        eval_keep(e, run_put);
+    } else {
+        query_start(&e->query);
+    }
+    look_more(r);
+}
+
+/* The next questions; a round that has failed asks nobody any more. */
+static void look_more(struct round *r)
+{
+    while (r->look_at < r->evals && (r->failed || r->looking < LOOKING_MAX)) {
+        struct round_eval *e = &r->eval[r->look_at++];
+
+        if (r->failed)
+            eval_over(e);
+        else if (look(e))
+            r->looking++;
+        else
+            query_start(&e->query);
+    }
+}
+
 static void eval_step(struct op *op)
 {
     struct round_eval *e = bbt_container(op, struct round_eval, op);
     struct round *r = e->round;
 
-    if (e->over || !e->query.done)
+    if (e->look) {
+        if (e->look->l.done)
+            eval_looked(e);
+        return;
+    }
+    if (e->over || (!e->storing && !e->query.done))
         return;
     if (!e->storing) {
         r->failures += e->query.failures;
@@ -358,7 +454,8 @@ static void start_eval(struct round_eval *e, struct round *r, uint32_t cand, uin
     query_init(&e->query, r->q);
     r->running++;
     r->pairs_left[cand]++;
-    query_start(&e->query);
+    if (!r->cache_read && !r->cache_write)
+        query_start(&e->query);
 }
 
 static void ask_missing(struct round *r)
@@ -373,6 +470,8 @@ static void ask_missing(struct round *r)
                 start_eval(&r->eval[r->evals++], r, c, b);
         }
     r->sent_first = r->evals;
+    if (r->cache_read || r->cache_write)
+        look_more(r);
 }
 
 static void run_load(struct port_call *p, struct port_db *db)
@@ -437,6 +536,8 @@ enum bbt_rc round_start(struct round *r, struct turnq *q, struct bbt_err *err)
             return BBT_NOMEM;
     }
     r->left = pairs;
+    if (r->job == 0 || !port_cache())
+        r->cache_read = r->cache_write = false;
     if (r->fresh || r->job == 0) {
         ask_missing(r);
         op_wake(&r->op); /* an empty round is over at once */

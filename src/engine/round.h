@@ -35,6 +35,8 @@ struct round {
     enum prov_compose compose;
     enum prov_at at;
     struct parts *batches; /* the set's, kept from round to round; NULL: the round's own */
+    bool cache_read, cache_write; /* use the response cache, where there is one */
+    uint64_t fingerprint; /* of the model, for the cache */
     bool fresh; /* nothing of this round was ever asked: the ledger need not be read */
     struct op *wake;
 
@@ -46,6 +48,7 @@ struct round {
     float *logit; /* n x set->n x labels, in the set's row order; owned by the round */
     size_t left;  /* pairs without an answer */
     size_t sent_first; /* pairs that had to be asked (not found in the ledger) */
+    size_t cached; /* of those, answered by the response cache */
     uint64_t failures, tokens_in;
 
     /* own */
@@ -61,6 +64,7 @@ struct round {
     size_t marks_n;
     struct round_eval *eval;
     size_t evals, running;
+    size_t look_at, looking; /* next pair for the cache, and how many are there */
 };
 
 /* Zeroed by the caller before the "in" fields are set. BBT_NOMEM, BBT_INVALID (sizes). */

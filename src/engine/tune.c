@@ -375,6 +375,9 @@ void tune_ask(struct tune *t, enum tune_state to, const struct tune_ask *ask)
         .hidden = t->setup.hidden,
         .compose = task_compose(t->spec),
         .at = task_at(t->spec),
+        .cache_read = t->spec->cache == JOB_CACHE_READ || t->spec->cache == JOB_CACHE_BOTH,
+        .cache_write = t->spec->cache == JOB_CACHE_WRITE || t->spec->cache == JOB_CACHE_BOTH,
+        .fingerprint = t->model->fingerprint,
         .fresh = ask->fresh,
         .wake = &t->op,
     };

@@ -92,6 +92,10 @@ struct conf {
     struct {
         uint64_t day, user_day; /* nano-dollars; MONEY_NONE: no cap */
     } caps;
+    struct {
+        char *dir; /* NULL = no response cache */
+        uint64_t max_size, ttl_us;
+    } cache;
     int log_level; /* as enum log_level: 0 error, 1 warn, 2 info, 3 debug */
     uint64_t worker_threads, blas_threads; /* 0 = one */
     struct key_items providers;            /* struct conf_provider */

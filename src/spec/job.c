@@ -21,6 +21,7 @@ static const char *const projections[] = {"uniform", "normal", NULL};
 static const char *const inits[] = {"zero", "random_tokens", NULL};
 static const char *const losses[] = {"cross_entropy", "hinge", "negative_metric", NULL};
 static const char *const formats[] = {"auto", "tsv", "csv", "jsonl", NULL};
+static const char *const cache_uses[] = {"off", "read", "write", "readwrite", NULL};
 static const char *const step_rules[] = {"csa", "tpa", NULL};
 static const char *const at_limit[] = {"pause", "finish", NULL};
 static const char *const selects[] = {"metric", "loss", NULL};
@@ -144,6 +145,8 @@ static const struct key keys[] = {
         "objective.loss", loss, losses, "cross_entropy", "what the search makes small"),
     ROW("objective.margin", KEY_REAL, margin, 0, 1e6, "2", "of hinge"),
 
+    WORD("cache", cache, cache_uses, "readwrite",
+        "use of the daemon's response cache, where it has one"),
     ROW("dev_every", KEY_COUNT, dev_every, 1, 1e6, "5",
         "generations between measurements on the dev set"),
     WORD("dev_select", dev_select, selects, "metric",

@@ -22,6 +22,7 @@ enum job_at { JOB_AT_HIDDEN, JOB_AT_EMBEDDING };
 enum job_projection { JOB_PROJ_UNIFORM, JOB_PROJ_NORMAL };
 enum job_init { JOB_INIT_ZERO, JOB_INIT_RANDOM_TOKENS };
 enum job_loss { JOB_CROSS_ENTROPY, JOB_HINGE, JOB_NEGATIVE_METRIC };
+enum job_cache { JOB_CACHE_OFF, JOB_CACHE_READ, JOB_CACHE_WRITE, JOB_CACHE_BOTH };
 enum job_format { JOB_FORMAT_AUTO, JOB_TSV, JOB_CSV, JOB_JSONL };
 enum job_step_rule { JOB_STEP_CSA, JOB_STEP_TPA };
 enum job_on_limit { JOB_LIMIT_PAUSE, JOB_LIMIT_FINISH };
@@ -75,6 +76,8 @@ struct job_spec {
 
     enum job_loss loss;
     double margin; /* hinge only */
+
+    enum job_cache cache; /* use of the daemon's response cache */
 
     uint64_t dev_every; /* generations */
     enum job_select dev_select; /* what makes a prompt better than another */

@@ -411,56 +411,56 @@ enum bbt_rc cache_trim(struct cache *c, const struct cache_limits *l, int64_t wa
     return rc;
 }
 
-enum bbt_rc cache_clear(struct cache *c, struct bbt_err *err)
+/* Damaged ones among the next TRIM_ROWS entries above `after`, which moves on. */
+static enum bbt_rc find_bad(struct cache *c, uint8_t after[DIGEST_LEN],
+    uint8_t bad[TRIM_ROWS][DIGEST_LEN], size_t *ret_bad, bool *ret_more, struct bbt_err *err)
 {
-    enum bbt_rc rc = db_exec(c->s, "DELETE FROM entry", err);
-
-    return rc == BBT_OK ? db_exec(c->s, "PRAGMA incremental_vacuum", err) : rc;
-}
-
-/* The next damaged entry above `after`, in order of keys. */
-static enum bbt_rc next_bad(struct cache *c, uint8_t after[DIGEST_LEN], bool *ret_found,
-    struct bbt_err *err)
-{
+    uint8_t last[DIGEST_LEN];
+    size_t seen = 0, found = 0;
     struct query q;
+    enum bbt_rc rc;
 
-    *ret_found = false;
     db_start(&q, c->s,
         "SELECT rows, labels, logit, tokens_in, tokens_out, made_us, seal, key FROM entry "
-        "WHERE key > ? ORDER BY key");
+        "WHERE key > ? ORDER BY key LIMIT ?");
     db_blob(&q, after, DIGEST_LEN);
-    while (!*ret_found && db_row(&q)) {
-        const void *key = sqlite3_column_blob(q.st, 7);
+    db_int(&q, TRIM_ROWS);
+    for (; seen < TRIM_ROWS && db_row(&q); seen++) {
         struct cache_answer a = {0};
+        const void *key = sqlite3_column_blob(q.st, 7);
 
-        if (!key || sqlite3_column_bytes(q.st, 7) != DIGEST_LEN)
-            continue;
-        *ret_found = !read_entry(&q, key, &a) && !q.nomem;
-        bbt_free(a.logit);
-        if (*ret_found) {
-            memcpy(after, sqlite3_column_blob(q.st, 7), DIGEST_LEN);
-            c->bad++;
+        if (!key || sqlite3_column_bytes(q.st, 7) != DIGEST_LEN) {
+            q.bad = true; /* the table's own check was overcome: not one entry's damage */
+            break;
         }
+        memcpy(last, key, sizeof last);
+        if (!read_entry(&q, last, &a) && !q.nomem)
+            memcpy(bad[found++], last, sizeof last);
+        bbt_free(a.logit);
     }
-    return db_end(&q, err);
+    rc = db_end(&q, err);
+    if (rc != BBT_OK)
+        return rc;
+    if (seen)
+        memcpy(after, last, sizeof last);
+    *ret_bad = found;
+    *ret_more = seen == TRIM_ROWS;
+    return rc;
 }
 
-enum bbt_rc cache_verify(struct cache *c, uint64_t *ret_bad, struct bbt_err *err)
+enum bbt_rc cache_verify(struct cache *c, uint8_t after[DIGEST_LEN], uint64_t *ret_bad,
+    bool *ret_more, struct bbt_err *err)
 {
-    uint8_t after[DIGEST_LEN] = {0};
-    uint64_t bad = 0;
-    bool found = true;
-    enum bbt_rc rc = BBT_OK;
+    uint8_t bad[TRIM_ROWS][DIGEST_LEN];
+    size_t n = 0;
+    enum bbt_rc rc = find_bad(c, after, bad, &n, ret_more, err);
 
-    while (rc == BBT_OK && found) {
-        rc = next_bad(c, after, &found, err);
-        if (rc == BBT_OK && found) {
-            rc = run_key(c, drop_entry, after, err);
-            bad++;
-        }
+    for (size_t i = 0; rc == BBT_OK && i < n; i++)
+        rc = run_key(c, drop_entry, bad[i], err);
+    if (rc == BBT_OK) {
+        c->bad += n;
+        *ret_bad = n;
     }
-    if (rc == BBT_OK)
-        *ret_bad = bad;
     return rc;
 }
 

@@ -48,16 +48,14 @@ BBT_NODISCARD enum bbt_rc cache_put(struct cache *c, const uint8_t key[DIGEST_LE
     const struct cache_answer *a, struct bbt_err *err);
 
 /* One small step towards the limits: drops what is too old, then what was not used for
- * longest. *ret_more: there is more to do. */
+ * longest; with bytes_max 1 in the end everything. *ret_more: there is more to do. */
 BBT_NODISCARD enum bbt_rc cache_trim(struct cache *c, const struct cache_limits *l,
     int64_t wall_us, bool *ret_more, struct bbt_err *err);
 
-/* Drops everything. */
-BBT_NODISCARD enum bbt_rc cache_clear(struct cache *c, struct bbt_err *err);
-
-/* Looks through all entries and drops the damaged ones; *ret_bad: how many. */
-BBT_NODISCARD enum bbt_rc cache_verify(
-    struct cache *c, uint64_t *ret_bad, struct bbt_err *err);
+/* Looks through the next entries above the key `after` (all zero at first; it moves on) and
+ * drops the damaged ones. *ret_bad: how many; *ret_more: call again. */
+BBT_NODISCARD enum bbt_rc cache_verify(struct cache *c, uint8_t after[DIGEST_LEN],
+    uint64_t *ret_bad, bool *ret_more, struct bbt_err *err);
 
 struct cache_stats {
     uint64_t entries, bytes; /* in the file */

@@ -17,8 +17,9 @@ static const char *const laws[] = {
 
     /* a finished job without rows gave its ledger up (retention); deleted_us = 1 and a mark
      * of no phase tell that this is under way */
-    "WITH led AS (SELECT job, count(*) AS n, sum(iif(phase = 0, rows, 0)) AS ex, "
-    "sum(tokens_in) AS ti, sum(tokens_out) AS tn, sum(repeated) AS rep FROM answer "
+    "WITH led AS (SELECT job, sum(attempts > 0) AS n, sum(iif(phase = 0, rows, 0)) AS ex, "
+    "sum(iif(attempts > 0, tokens_in, 0)) AS ti, sum(iif(attempts > 0, tokens_out, 0)) AS tn, "
+    "sum(repeated) AS rep FROM answer "
     "GROUP BY job) "
     "SELECT printf('job %d: counted %d requests, %d examples, %d + %d tokens, %d "
     "repeated; the ledger has %d, %d, %d + %d, %d', id, requests, examples, tokens_in, "

@@ -44,12 +44,13 @@ static enum bbt_rc insert_answer(
 static enum bbt_rc add_row(
     struct store *s, const struct rec_answer *a, size_t *added, struct bbt_err *err)
 {
+    bool paid = a->attempts > 0; /* else the response cache's */
     const struct rec_usage use = {
-        .requests = 1,
+        .requests = paid,
         .repeated = a->repeated,
         .examples = a->phase == REC_TRAIN ? a->rows : 0,
-        .tokens_in = a->tokens_in,
-        .tokens_out = a->tokens_out,
+        .tokens_in = paid ? a->tokens_in : 0,
+        .tokens_out = paid ? a->tokens_out : 0,
     };
     enum bbt_rc rc = insert_answer(s, a, err);
     bool fresh = rc == BBT_OK && db_changed(s) > 0;

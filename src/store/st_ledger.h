@@ -10,10 +10,11 @@
 
 struct store;
 
-/* Inserts n answers and adds requests, tokens, repeated and (phase train) examples to
- * their jobs' counters, together. A row whose key is known already is left out and not
- * counted; the others are kept and the call says BBT_CONFLICT. BBT_NOTFOUND: no such
- * job, nothing kept. `ret_added` may be NULL; written on BBT_OK and BBT_CONFLICT. */
+/* Inserts n answers and adds requests and tokens (of those that were paid for), repeated and
+ * (phase train) examples to their jobs' counters, together. A row whose key is known already
+ * is left out and not counted; the others are kept and the call says BBT_CONFLICT.
+ * BBT_NOTFOUND: no such job, nothing kept. `ret_added` may be NULL; written on BBT_OK and
+ * BBT_CONFLICT. */
 BBT_NODISCARD enum bbt_rc store_ledger_add(struct store *s,
     const struct rec_answer *rows, size_t n, size_t *ret_added, struct bbt_err *err);
 

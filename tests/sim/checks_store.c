@@ -136,15 +136,16 @@ static void check_counters(struct checks *c, const struct job *j)
         "requests", "tokens_in", "examples", "repeated", "generations", "evaluations"};
     static const char sql[] =
         "SELECT requests, tokens_in, examples, repeated, generations, job.evaluations, "
-        "a.n, a.tokens, a.rows, a.repeats, g.n, g.evaluations FROM job, "
-        "(SELECT count(*) AS n, ifnull(sum(tokens_in), 0) AS tokens, "
+        "a.paid, a.tokens, a.rows, a.repeats, g.n, g.evaluations, a.n FROM job, "
+        "(SELECT count(*) AS n, ifnull(sum(attempts > 0), 0) AS paid, "
+        "ifnull(sum(iif(attempts > 0, tokens_in, 0)), 0) AS tokens, "
         "ifnull(sum(iif(phase = 0, rows, 0)), 0) AS rows, ifnull(sum(repeated), 0) AS repeats "
         "FROM answer WHERE job = ?1) AS a, "
         "(SELECT count(*) AS n, ifnull(sum(popsize), 0) AS evaluations FROM gen "
         "WHERE job = ?1 AND loss IS NOT NULL) AS g WHERE id = ?1";
-    int64_t v[12];
+    int64_t v[13];
 
-    if (!sql_row(c->w->store, sql, j->id, v, 12))
+    if (!sql_row(c->w->store, sql, j->id, v, 13))
         return;
     for (size_t i = 0; i < 6; i++)
         if (v[i] != v[6 + i])
@@ -153,9 +154,9 @@ static void check_counters(struct checks *c, const struct job *j)
     if ((uint64_t)v[10] != j->gens)
         world_fail(c->w, "acknowledged: job %lld has %lld generations, %llu were closed",
             (long long)j->id, (long long)v[10], (unsigned long long)j->gens);
-    if ((uint64_t)v[6] != j->answered)
+    if ((uint64_t)v[12] != j->answered)
         world_fail(c->w, "acknowledged: the ledger of job %lld has %lld answers, told were %llu",
-            (long long)j->id, (long long)v[6], (unsigned long long)j->answered);
+            (long long)j->id, (long long)v[12], (unsigned long long)j->answered);
 }
 
 static void check_job(struct checks *c, const struct job *j)

@@ -4,6 +4,7 @@
 #include "api.h"
 #include "base/alloc.h"
 #include "checks.h"
+#include "store/cache.h"
 #include "store/st_blob.h"
 #include "store/st_event.h"
 #include "store/st_gen.h"
@@ -328,4 +329,37 @@ enum bbt_rc port_db_event(struct port_db *db, int64_t job, const char *kind,
     (void)snprintf(e.kind, sizeof e.kind, "%s", kind);
     (void)snprintf(e.text, sizeof e.text, "%s", text);
     return store_event_add(st(db), &e, NULL, err);
+}
+
+/* ---- the response cache: the real one, where the world has one ---- */
+
+bool port_cache(void)
+{
+    return world_now()->cache != NULL;
+}
+
+bool port_cache_get(struct port_db *db, const uint8_t *key, struct rec_answer *row)
+{
+    const struct cache_limits any = {0};
+    struct cache_answer a = {0};
+
+    (void)db;
+    if (cache_get(world_now()->cache, key, &any, port_wall_us(), &a, NULL) != BBT_OK)
+        return false;
+    assert(a.rows == row->rows && a.labels == row->labels);
+    row->logit = a.logit;
+    row->tokens_in = a.tokens_in;
+    row->tokens_out = a.tokens_out;
+    return true;
+}
+
+void port_cache_put(struct port_db *db, const uint8_t *key, const struct rec_answer *row)
+{
+    const struct cache_answer a = {row->rows, row->labels, row->logit, row->tokens_in,
+        row->tokens_out, row->wall_us};
+    struct bbt_err err = {0};
+    enum bbt_rc rc = cache_put(world_now()->cache, key, &a, &err);
+
+    (void)db;
+    assert(rc == BBT_OK);
 }

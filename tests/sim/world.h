@@ -20,6 +20,7 @@
 struct checks;
 struct conn;
 struct daemon;
+struct cache;
 struct store;
 
 enum world_kind {
@@ -122,6 +123,7 @@ struct world {
     char dir[128];
     struct conf *conf;
     struct store *store;
+    struct cache *cache; /* NULL = none; the test's to open and close */
     struct fakelm lm;
     struct checks *checks; /* NULL: nobody looks */
     void (*user)(struct world *w, void *what);

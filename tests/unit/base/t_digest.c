@@ -31,11 +31,33 @@ static void short_form_is_little_endian(void **state)
     assert_true(digest_short("abd", 3) != digest_short("abc", 3));
 }
 
+/* However it is cut: the digest of the whole. */
+static void in_pieces(void **state)
+{
+    static const char text[] = "abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq";
+    size_t len = sizeof text - 1;
+    uint8_t whole[DIGEST_LEN], d[DIGEST_LEN];
+
+    (void)state;
+    assert_int_equal(digest_sha256(text, len, whole), BBT_OK);
+    for (size_t cut = 0; cut <= len; cut++) {
+        struct digest_run r;
+
+        digest_begin(&r);
+        digest_add(&r, text, cut);
+        digest_add(&r, text, 0);
+        digest_add(&r, text + cut, len - cut);
+        assert_int_equal(digest_end(&r, d), BBT_OK);
+        assert_memory_equal(d, whole, sizeof d);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(published_vectors),
         cmocka_unit_test(short_form_is_little_endian),
+        cmocka_unit_test(in_pieces),
     };
 
     return cmocka_run_group_tests_name("digest", tests, NULL, NULL);

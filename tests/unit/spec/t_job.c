@@ -53,6 +53,7 @@ static const char full[] =
     "optimizer: {algorithm: cma-es, popsize: 8, sigma: 0.125, seed: 14, step_rule: "
     "tpa}\n"
     "objective: {loss: hinge, margin: 1.5}\n"
+    "cache: read\n"
     "dev_every: 3\n"
     "dev_mean: true\n"
     "dev_select: loss\n"
@@ -152,6 +153,7 @@ static void defaults(void **state)
     assert_int_equal(s->limits.requests, 0);
     assert_int_equal(s->limits.usd, MONEY_NONE);
     assert_int_equal(s->limits.on_limit, JOB_LIMIT_PAUSE);
+    assert_int_equal(s->cache, JOB_CACHE_BOTH);
     assert_int_equal(job_spec_generations_max(s), 400);
     assert_int_equal(job_spec_evaluations_max(s), 8000);
     job_spec_free(s);
@@ -215,6 +217,7 @@ static void every_value_lands(void **state)
     assert_int_equal(s->limits.tokens, 30000000);
     assert_int_equal(s->limits.usd, UINT64_C(4100000000));
     assert_int_equal(s->limits.on_limit, JOB_LIMIT_FINISH);
+    assert_int_equal(s->cache, JOB_CACHE_READ);
     assert_int_equal(job_spec_generations_max(s), 9); /* the narrower of the two */
     assert_int_equal(job_spec_evaluations_max(s), 72);
     job_spec_free(s);
@@ -261,7 +264,7 @@ static void print_is_canonical(void **state)
     (void)state;
     assert_string_equal(text,
         "{\"apiVersion\":\"bbt/"
-        "v1\",\"data\":{\"columns\":{\"label\":\"label\",\"text\":"
+        "v1\",\"cache\":\"readwrite\",\"data\":{\"columns\":{\"label\":\"label\",\"text\":"
         "\"text\"},\"dev\":{\"format\":\"auto\",\"shots\":16},\"seed\":42,\"test\":{"
         "\"file\":"
         "\"test.tsv\",\"format\":\"auto\"},\"train\":{\"file\":\"train.tsv\","

@@ -68,16 +68,19 @@ struct reading {
     struct limits *l;
 };
 
-/* Keeps the tightest. A limit of output alone hides how much input is still allowed, and our
- * answers are a token or a few: it counts only where it stops us. */
+/* Keeps the tightest, with 0 for what is not known. A limit of output alone hides how much
+ * input is still allowed, and our answers are a token or a few: it counts only where it stops
+ * us. */
 static void put(struct reading *x, enum dim dim, struct limits_dim d)
 {
     struct limits_dim *to = dim == REQUESTS ? &x->l->requests : &x->l->tokens;
 
+    d.limit_known = d.limit_known && d.limit > 0;
     d.known = d.limit_known || d.remaining_known;
     d.reset_known = d.reset_known && d.known;
-    if (!d.reset_known)
-        d.reset_us = 0;
+    d.limit = d.limit_known ? d.limit : 0;
+    d.remaining = d.remaining_known ? d.remaining : 0;
+    d.reset_us = d.reset_known ? d.reset_us : 0;
     if (d.limit_known && d.remaining_known && d.remaining > d.limit)
         d.remaining = d.limit;
     if (d.known && (dim != OUTPUT || (d.remaining_known && d.remaining == 0)))
@@ -90,9 +93,7 @@ static void put_texts(struct reading *x, enum dim dim, const char *const text[3]
 {
     struct limits_dim d = {.window_us = window_us};
 
-    d.limit_known = count(text[0], &d.limit) && d.limit > 0;
-    if (!d.limit_known)
-        d.limit = 0;
+    d.limit_known = count(text[0], &d.limit);
     d.remaining_known = count(text[1], &d.remaining);
     d.reset_known = text[2] && wait_until(text[2], x->now_us, &d.reset_us);
     put(x, dim, d);
@@ -260,13 +261,11 @@ static void put_draft7(struct limits_dim *d, const struct sf_member *m)
     const struct sf_value key = {.type = SF_TOKEN, .text = m->key.key, .len = m->key.key_len};
 
     if (is_text(&key, "limit"))
-        d->limit_known = natural(&m->value, COUNT_MAX, &d->limit) && d->limit > 0;
+        d->limit_known = natural(&m->value, COUNT_MAX, &d->limit);
     else if (is_text(&key, "remaining"))
         d->remaining_known = natural(&m->value, COUNT_MAX, &d->remaining);
     else if (is_text(&key, "reset"))
         d->reset_known = seconds(&m->value, &d->reset_us);
-    if (!d->limit_known)
-        d->limit = 0;
 }
 
 /* The length of the window of that limit. */

@@ -161,6 +161,8 @@ static const struct row table[] = {
     {"draft 7",
         {{"RateLimit-Policy", "100;w=60"}, {"RateLimit", "limit=100, remaining=99, reset=60"}},
         "100/99/60000/60", NONE, 0},
+    {"draft 7, said twice", {{"RateLimit", "limit=9, limit=0, remaining=5, remaining=x, reset=1"}},
+        NONE, NONE, 0},
     {"draft 3",
         {{"RateLimit-Limit", "10, 10;w=1;burst=1000, 1000;w=3600"}, {"RateLimit-Remaining", "8"},
             {"RateLimit-Reset", "1"}},

@@ -22,6 +22,9 @@ static void show_server(const struct ctl *c, const json_t *v)
     sheet_line("loop turns", "%lld; p50 %.3f ms, p99 %.3f ms, longest %.1f ms",
         json_get_int(v, "loop_turns", 0), fmt_number(v, "loop_turn_p50_ms"),
         fmt_number(v, "loop_turn_p99_ms"), fmt_number(v, "loop_turn_max_ms"));
+    sheet_line("until durable", "p50 %.3f ms, p99 %.3f ms, longest %.1f ms",
+        fmt_number(v, "store_wait_p50_ms"), fmt_number(v, "store_wait_p99_ms"),
+        fmt_number(v, "store_wait_max_ms"));
     sheet_line("linear algebra", "%s", json_get_str(v, "blas", ""));
 }
 

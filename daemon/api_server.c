@@ -102,6 +102,12 @@ void api_server_get(struct web_req *r, void *arg)
         json_real((double)loop_turn_quantile_us(d->loop, 0.99) / 1e3));
     (void)json_object_set_new(
         v, "loop_turn_max_ms", json_real((double)loop_turn_max_us(d->loop) / 1e3));
+    (void)json_object_set_new(v, "store_wait_p50_ms",
+        json_real((double)lane_wait_quantile_us(d->lane, 0.5) / 1e3));
+    (void)json_object_set_new(v, "store_wait_p99_ms",
+        json_real((double)lane_wait_quantile_us(d->lane, 0.99) / 1e3));
+    (void)json_object_set_new(
+        v, "store_wait_max_ms", json_real((double)lane_wait_max_us(d->lane) / 1e3));
     (void)json_object_set_new(v, "blas", json_string(blas_name()));
     api_reply(r, 200, v);
 }

@@ -36,6 +36,7 @@
 #include <unistd.h>
 
 #define GROUP_MAX 64 /* store calls that share one commit */
+#define GROUP_US 10000u /* and no call begins in a group that is older */
 #define STATUS_US 2000000u
 
 struct run {
@@ -151,7 +152,12 @@ static enum bbt_rc listen_control(struct daemon *d, struct bbt_err *err)
 
 static enum bbt_rc open_store(struct daemon *d, struct bbt_err *err)
 {
-    const struct lane_opts lane = {"store", GROUP_MAX, ports_begin, ports_commit, d};
+    const struct lane_opts lane = {.name = "store",
+        .batch_max = GROUP_MAX,
+        .batch_us = GROUP_US,
+        .begin = ports_begin,
+        .end = ports_commit,
+        .arg = d};
     enum bbt_rc rc = store_open(
         d->state_dir, d->conf->network_state ? STORE_NETWORK_OK : 0, &d->store, err);
 

@@ -9,6 +9,7 @@
 #include "loop/crew.h"
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/op.h"
 #include "loop/loop.h"
 
@@ -22,6 +23,7 @@
 struct crew {
     uv_async_t async;
     size_t pending; /* loop thread only */
+    struct hist waits; /* loop thread only */
     struct lane_opts opts;
     char name[16];
 
@@ -56,14 +58,41 @@ static struct work *take_batch(struct crew *c)
     return batch;
 }
 
+/* What a batch had no time for goes first into the next one. */
+static void put_back(struct crew *c, struct work *rest)
+{
+    struct work **last = &rest->next;
+
+    while (*last)
+        last = &(*last)->next;
+    pthread_mutex_lock(&c->lock);
+    *last = c->head;
+    c->head = rest;
+    if (!*last)
+        c->tail = last;
+    pthread_mutex_unlock(&c->lock);
+}
+
+static void run_items(struct crew *c, struct work *batch)
+{
+    uint64_t limit = c->opts.batch_us, began = limit ? clock_mono_us() : 0;
+
+    for (struct work *w = batch; w; w = w->next) {
+        w->run(w);
+        if (limit && w->next && clock_mono_us() - began >= limit) {
+            put_back(c, w->next);
+            w->next = NULL;
+        }
+    }
+}
+
 static void run_batch(struct crew *c, struct work *batch)
 {
     enum bbt_rc rc = c->opts.begin ? c->opts.begin(c->opts.arg) : BBT_OK;
     struct work **last = &batch;
 
     if (rc == BBT_OK) {
-        for (struct work *w = batch; w; w = w->next)
-            w->run(w);
+        run_items(c, batch);
         if (c->opts.end)
             rc = c->opts.end(c->opts.arg);
     }
@@ -89,6 +118,7 @@ static void *thread_main(void *arg)
 /* Brings finished items home. They are facts only: nobody is stepped here. */
 static void deliver(struct crew *c)
 {
+    uint64_t now = clock_mono_us();
     struct work *w;
 
     pthread_mutex_lock(&c->lock);
@@ -102,6 +132,7 @@ static void deliver(struct crew *c)
         assert(c->pending > 0);
         c->pending--;
         w->next = NULL;
+        hist_add(&c->waits, now > w->asked_us ? now - w->asked_us : 0);
         w->done = true;
         if (w->wake)
             op_wake(w->wake);
@@ -202,6 +233,7 @@ void crew_submit(struct crew *c, struct work *w)
     w->done = false;
     w->batch_rc = BBT_OK;
     w->next = NULL;
+    w->asked_us = clock_mono_us();
     if (c->pending++ == 0)
         uv_ref((uv_handle_t *)&c->async);
     pthread_mutex_lock(&c->lock);
@@ -215,4 +247,9 @@ void crew_submit(struct crew *c, struct work *w)
 size_t crew_pending(const struct crew *c)
 {
     return c->pending;
+}
+
+const struct hist *crew_waits(const struct crew *c)
+{
+    return &c->waits;
 }

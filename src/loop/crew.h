@@ -5,6 +5,7 @@
 #ifndef LOOP_CREW_H
 #define LOOP_CREW_H
 
+#include "base/hist.h"
 #include "loop/lane.h"
 
 struct crew;
@@ -15,5 +16,8 @@ BBT_NODISCARD enum bbt_rc crew_new(struct loop *l, const struct lane_opts *opts,
 void crew_free(struct crew *c);
 void crew_submit(struct crew *c, struct work *w);
 size_t crew_pending(const struct crew *c);
+
+/* Microseconds from submit to `done`; lent, grows. Loop thread. */
+const struct hist *crew_waits(const struct crew *c);
 
 #endif

@@ -29,6 +29,16 @@ void lane_submit(struct lane *n, struct work *w)
     crew_submit(crew_of(n), w);
 }
 
+uint64_t lane_wait_quantile_us(const struct lane *n, double q)
+{
+    return hist_quantile(crew_waits((const struct crew *)(const void *)n), q);
+}
+
+uint64_t lane_wait_max_us(const struct lane *n)
+{
+    return crew_waits((const struct crew *)(const void *)n)->max;
+}
+
 size_t lane_pending(const struct lane *n)
 {
     return crew_pending((const struct crew *)(const void *)n);

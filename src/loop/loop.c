@@ -2,11 +2,11 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/hist.h"
 #include "base/op.h"
 #include "loop/heap.h"
 
 #include <assert.h>
-#include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,11 +16,6 @@
  * timers then get their share before it goes on. */
 #define SLICE_US 3000u
 #define SLICE_OPS 16u
-
-/* Histogram: 8 buckets per power of two, so an edge is at most 12.5 % too high. */
-#define SUB_BITS 3
-#define SUB (1u << SUB_BITS)
-#define BUCKETS ((64 - SUB_BITS + 1) * SUB)
 
 struct loop {
     uv_loop_t uv;
@@ -33,31 +28,8 @@ struct loop {
 
     uint64_t turn_end_us;  /* last time the loop went to poll */
     uint64_t turn_idle_ns; /* time spent waiting in polls until then */
-    uint64_t turns;
-    uint64_t turn_max_us;
-    uint64_t hist[BUCKETS];
+    struct hist busy_us;   /* per turn */
 };
-
-static unsigned bucket_of(uint64_t v)
-{
-    unsigned top;
-
-    if (v < SUB)
-        return (unsigned)v;
-    top = 63u - (unsigned)__builtin_clzll(v);
-    return (top - SUB_BITS + 1) * SUB + (unsigned)(v >> (top - SUB_BITS) & (SUB - 1));
-}
-
-/* Largest value that falls into bucket `b`. */
-static uint64_t bucket_edge(unsigned b)
-{
-    unsigned shift;
-
-    if (b < SUB)
-        return b;
-    shift = b / SUB - 1;
-    return ((uint64_t)(SUB + b % SUB) << shift) + ((1ull << shift) - 1);
-}
 
 static void refresh_now(struct loop *l)
 {
@@ -80,10 +52,7 @@ static void count_turn(struct loop *l)
 
     l->turn_end_us = t;
     l->turn_idle_ns = idle_ns;
-    l->turns++;
-    l->hist[bucket_of(busy)]++;
-    if (busy > l->turn_max_us)
-        l->turn_max_us = busy;
+    hist_add(&l->busy_us, busy);
 }
 
 static void on_idle(uv_idle_t *h)
@@ -217,36 +186,20 @@ void loop_stop(struct loop *l)
 
 uint64_t loop_turn_quantile_us(const struct loop *l, double q)
 {
-    double want = ceil(q * (double)l->turns);
-    uint64_t rank, seen = 0;
-
-    if (!l->turns)
-        return 0;
-    rank = want < 1 ? 1 : want > (double)l->turns ? l->turns : (uint64_t)want;
-    for (unsigned b = 0; b < BUCKETS; b++) {
-        seen += l->hist[b];
-        if (seen >= rank) {
-            uint64_t edge = bucket_edge(b);
-
-            return edge < l->turn_max_us ? edge : l->turn_max_us;
-        }
-    }
-    return l->turn_max_us;
+    return hist_quantile(&l->busy_us, q);
 }
 
 uint64_t loop_turn_max_us(const struct loop *l)
 {
-    return l->turn_max_us;
+    return l->busy_us.max;
 }
 
 uint64_t loop_turn_count(const struct loop *l)
 {
-    return l->turns;
+    return l->busy_us.n;
 }
 
 void loop_turn_reset(struct loop *l)
 {
-    l->turns = 0;
-    l->turn_max_us = 0;
-    memset(l->hist, 0, sizeof(l->hist));
+    l->busy_us = (struct hist){0};
 }

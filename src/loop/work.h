@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct loop;
 struct op;
@@ -20,6 +21,7 @@ struct work {
     bool done;                   /* fact, set in the loop thread */
     enum bbt_rc batch_rc; /* fact: result of the lane's batch; BBT_OK in a pool */
     struct work *next;    /* private */
+    uint64_t asked_us;    /* private */
 };
 
 struct work_pool;

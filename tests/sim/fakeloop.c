@@ -40,6 +40,18 @@ size_t lane_pending(const struct lane *n)
     return world_now()->db_pending;
 }
 
+uint64_t lane_wait_quantile_us(const struct lane *n, double q)
+{
+    (void)n;
+    return (uint64_t)(q * 1000);
+}
+
+uint64_t lane_wait_max_us(const struct lane *n)
+{
+    (void)n;
+    return 1000;
+}
+
 void timer_init(struct loop_timer *t, struct loop *l, struct op *wake)
 {
     *t = (struct loop_timer){.loop = l, .wake = wake};

@@ -1,6 +1,7 @@
 /* The lane: order, batches, and what a failed commit means for its items. */
 #include "loop/lane.h"
 
+#include "base/clock.h"
 #include "base/op.h"
 #include "loop/loop.h"
 
@@ -103,6 +104,52 @@ static void drive(struct book *b, struct item *items, unsigned batch_max)
     sem_destroy(&b->entered);
 }
 
+static void run_slowly(struct work *w)
+{
+    uint64_t from = clock_mono_us();
+
+    while (clock_mono_us() - from < 2000) {
+    }
+    run(w);
+}
+
+/* Whoever is first in a batch does not wait for all the others: it ends after its time, and
+ * the rest comes first into the next one. */
+static void a_batch_has_a_time(void **state)
+{
+    struct book b = {.hold = false};
+    struct item items[ITEMS];
+    struct lane_opts o = {.name = "t-lane", .batch_max = 100, .batch_us = 5000,
+        .begin = begin, .end = end, .arg = &b};
+    struct lane *n;
+    struct loop *l;
+
+    (void)state;
+    assert_int_equal(loop_new(&l, NULL), BBT_OK);
+    assert_int_equal(lane_new(l, &o, &n, NULL), BBT_OK);
+    assert_int_equal(lane_wait_max_us(n), 0);
+    for (unsigned i = 0; i < ITEMS; i++) {
+        items[i] = (struct item){.b = &b, .nr = i};
+        op_init(&items[i].op, loop_turnq(l), step);
+        items[i].w = (struct work){.run = run_slowly, .wake = &items[i].op};
+        lane_submit(n, &items[i].w);
+    }
+    loop_run(l);
+    assert_int_equal(b.n, ITEMS);
+    assert_true(b.most <= 3); /* the third is over it at the latest */
+    assert_int_equal(b.begins, b.ends);
+    assert_false(b.outside);
+    for (unsigned i = 0; i < ITEMS; i++) {
+        assert_int_equal(b.order[i], i);
+        assert_true(items[i].ends_when_done >= b.batch_of[i]);
+    }
+    assert_true(lane_wait_max_us(n) >= ITEMS * 1000); /* of 2000: others may need the CPU */
+    assert_true(lane_wait_quantile_us(n, 0.5) >= ITEMS * 250);
+    assert_true(lane_wait_quantile_us(n, 1) == lane_wait_max_us(n));
+    lane_free(n);
+    loop_free(l);
+}
+
 static void queued_items_share_a_batch(void **state)
 {
     struct book b = {.hold = true};
@@ -154,6 +201,7 @@ static void failed_begin_runs_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_batch_has_a_time),
         cmocka_unit_test(queued_items_share_a_batch),
         cmocka_unit_test(failed_end_reaches_every_item),
         cmocka_unit_test(failed_begin_runs_nothing),

@@ -66,6 +66,14 @@ struct job *checks_job_find(struct checks *c, int64_t id)
     return NULL;
 }
 
+bool checks_gone(const struct checks *c, int64_t job)
+{
+    for (size_t i = 0; i < c->jobs; i++)
+        if (c->job[i].id == job)
+            return c->job[i].gone;
+    return false;
+}
+
 struct job *checks_job_of(struct checks *c, int64_t id)
 {
     struct job *j = checks_job_find(c, id);
@@ -138,6 +146,14 @@ void checks_trash(struct checks *c, int64_t job, bool into)
     n->kind = NOTE_TRASH;
     n->key.job = job;
     n->closes = into;
+}
+
+void checks_purge(struct checks *c, int64_t job)
+{
+    struct note *n = add_note(c);
+
+    n->kind = NOTE_PURGE;
+    n->key.job = job;
 }
 
 void checks_event(struct checks *c, int64_t id, const struct rec_event *e)
@@ -222,7 +238,7 @@ static void believe_state(struct checks *c, const struct note *n)
     };
     struct job *j = checks_job_of(c, n->key.job);
 
-    if (j->deleted || !(legal[j->state] & 1u << n->to))
+    if (j->deleted || j->gone || !(legal[j->state] & 1u << n->to))
         world_fail(c->w, "acknowledged: job %lld goes from %s to %s", (long long)j->id,
             rec_state_name(checks_state_of(j)), rec_state_name(n->to));
     j->state = n->to;
@@ -238,6 +254,24 @@ static void believe_trash(struct checks *c, const struct note *n)
         world_fail(c->w, "acknowledged: job %lld is deleted or taken back as %s",
             (long long)j->id, rec_state_name(checks_state_of(j)));
     j->deleted = n->closes;
+    checks_now(c, j);
+}
+
+/* Its events are gone, too, and its key is free. */
+static void believe_purge(struct checks *c, const struct note *n)
+{
+    struct job *j = checks_job_of(c, n->key.job);
+    size_t kept = 0;
+
+    if (j->gone || (!j->deleted && j->state == REC_RUNNING))
+        world_fail(c->w, "acknowledged: job %lld is purged as %s", (long long)j->id,
+            rec_state_name(checks_state_of(j)));
+    j->gone = j->deleted = true;
+    j->key[0] = '\0';
+    for (size_t i = 0; i < c->events; i++)
+        if (c->event[i].job != j->id)
+            c->event[kept++] = c->event[i];
+    c->events = kept;
     checks_now(c, j);
 }
 
@@ -309,6 +343,9 @@ void checks_believe(struct checks *c, const struct note *n)
         return;
     case NOTE_TRASH:
         believe_trash(c, n);
+        return;
+    case NOTE_PURGE:
+        believe_purge(c, n);
         return;
     case NOTE_PRIORITY:
         j = checks_job_of(c, n->key.job);

@@ -43,6 +43,7 @@ void checks_submit(
     struct checks *c, int64_t job, const struct rec_job *row, const char *key);
 void checks_priority(struct checks *c, int64_t job, int64_t priority);
 void checks_trash(struct checks *c, int64_t job, bool into);
+void checks_purge(struct checks *c, int64_t job);
 void checks_event(struct checks *c, int64_t id, const struct rec_event *e);
 void checks_mark(struct checks *c, const struct rec_mark *m, bool put);
 void checks_answer(struct checks *c, const struct rec_mark *key);
@@ -69,6 +70,9 @@ void checks_told(struct checks *c, const struct ask *a, unsigned status, const v
 void checks_unasked(struct checks *c, const struct ask *a);
 void checks_frame(struct checks *c, const void *bytes, size_t len);
 void checks_calm(struct checks *c);
+
+/* A job that was purged. */
+bool checks_gone(const struct checks *c, int64_t job);
 
 /* The first durable event after `after` of a job (0 = of all); 0 = none. */
 int64_t checks_event_after(const struct checks *c, int64_t job, int64_t after);

@@ -20,6 +20,7 @@ struct job {
     int64_t id;
     enum rec_state state; /* in the trash: the one that it comes back to */
     bool deleted;
+    bool gone; /* purged */
     char reason[REC_REASON_MAX];
     uint64_t gens;    /* closed */
     bool opened;      /* generation 0 was opened */
@@ -53,7 +54,7 @@ struct view {
 
 struct note {
     enum { NOTE_MARK, NOTE_UNMARK, NOTE_ANSWER, NOTE_TURN, NOTE_STATE, NOTE_JOB, NOTE_EVENT,
-        NOTE_PRIORITY, NOTE_TRASH } kind;
+        NOTE_PRIORITY, NOTE_TRASH, NOTE_PURGE } kind;
     unsigned group; /* which failed commit */
     struct rec_mark key;
     uint64_t gen;

@@ -74,6 +74,9 @@ static bool has_event(struct checks *c, const struct note *n)
 /* 1: the store shows the write, -1: it shows that it is not there, 0: no telling. */
 static int shown(struct checks *c, const struct note *n)
 {
+    struct bbt_err err = {0};
+    struct rec_job row;
+
     switch (n->kind) {
     case NOTE_MARK:
     case NOTE_UNMARK:
@@ -93,6 +96,8 @@ static int shown(struct checks *c, const struct note *n)
         return state_shown(c, n);
     case NOTE_TRASH:
         return trash_shown(c, n);
+    case NOTE_PURGE:
+        return store_job_get(c->w->store, n->key.job, &row, NULL, &err) == BBT_NOTFOUND ? 1 : -1;
     case NOTE_PRIORITY:
         return priority_shown(c, n);
     case NOTE_JOB:
@@ -165,8 +170,12 @@ static void check_job(struct checks *c, const struct job *j)
     struct rec_job row;
     enum bbt_rc rc = store_job_get(c->w->store, j->id, &row, NULL, &err);
 
-    if (rc == BBT_IO)
+    if (rc == BBT_IO || (rc == BBT_NOTFOUND && j->gone))
         return; /* the disk is ill: look again later */
+    if (j->gone) {
+        world_fail(c->w, "acknowledged: job %lld was purged and is there", (long long)j->id);
+        return;
+    }
     if (rc != BBT_OK) {
         world_fail(c->w, "acknowledged: job %lld is not there: %s", (long long)j->id, err.msg);
         return;
@@ -189,12 +198,15 @@ static void check_counts(struct checks *c)
     int64_t jobs = sql_number(c->w->store, "SELECT count(*) FROM job WHERE id > ?", 0),
             events = sql_number(c->w->store, "SELECT count(*) FROM event WHERE id > ?", 0),
             last = sql_number(c->w->store, "SELECT max(id) FROM event WHERE id > ?", 0);
+    size_t want = c->jobs;
 
-    if (jobs >= 0 && (size_t)jobs != c->jobs)
+    for (size_t i = 0; i < c->jobs; i++)
+        want -= c->job[i].gone;
+    if (jobs >= 0 && (size_t)jobs != want)
         world_fail(c->w, "acknowledged: %lld jobs are there, %zu were submitted",
-            (long long)jobs, c->jobs);
+            (long long)jobs, want);
     if (events >= 0 && last >= 0 &&
-        ((size_t)events != c->events || (events && last != c->event[c->events - 1].id)))
+        ((size_t)events != c->events || (c->events && last != c->event[c->events - 1].id)))
         world_fail(c->w, "events: %lld are there, the last is %lld; told were %zu",
             (long long)events, (long long)last, c->events);
 }

@@ -204,6 +204,8 @@ static bool all_over(struct play *p)
             return false;
         if (n % USER_IDS >= j->ids)
             continue;
+        if (checks_gone(p->w.checks, j->id[n % USER_IDS]))
+            return false; /* it is to be submitted again */
         scene_job_row(&p->w, j->id[n % USER_IDS], &row);
         if (row.state != REC_COMPLETED && row.state != REC_CANCELLED)
             return false;
@@ -291,6 +293,7 @@ static void open_play(struct play *p, uint64_t seed, enum world_mutant mutant)
     checks_batches_of_all(w->checks, 2);
     user_init(&p->user, w);
     p->user.jobs = 2 + world_draw(w, USER_JOBS - 1);
+    p->user.purger = world_draw(w, 2);
     for (size_t i = 0; i < p->user.jobs; i++)
         draw_job(p, i);
     draw_weather(p);

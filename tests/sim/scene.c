@@ -261,7 +261,9 @@ bool scene_job_try(struct world *w, int64_t job, struct rec_job *ret)
 {
     struct bbt_err err = {0};
 
-    return !is_ill(store_job_get(w->store, job, ret, NULL, &err), "job", &err);
+    enum bbt_rc rc = store_job_get(w->store, job, ret, NULL, &err);
+
+    return rc != BBT_NOTFOUND && !is_ill(rc, "job", &err);
 }
 
 void scene_job_row(struct world *w, int64_t job, struct rec_job *ret)

@@ -57,7 +57,7 @@ bool scene_move(struct world *w, int64_t job, enum rec_state to);
 
 /* The job's row as it is in the store now. */
 void scene_job_row(struct world *w, int64_t job, struct rec_job *ret);
-/* The same; false where the disk does not let it be read. */
+/* The same; false where it is not there, or the disk does not let it be read. */
 bool scene_job_try(struct world *w, int64_t job, struct rec_job *ret);
 
 /* The tuned prompt, or false; freed by rec_result_fini(). */

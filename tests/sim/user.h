@@ -48,7 +48,8 @@ struct user {
     struct user_job job[USER_JOBS];
     size_t jobs;
     bool calm; /* only resumes, looks, listens */
-    unsigned cancels;
+    unsigned cancels, purges;
+    bool purger; /* purges, and so frees a key; else tries to use keys for other jobs */
     struct user_ask ask[USER_ASKS];
     struct user_listener listener[USER_LISTENERS];
 };

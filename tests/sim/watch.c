@@ -81,6 +81,16 @@ WRAP(enum bbt_rc, store_trash_put,
     return rc;
 }
 
+WRAP(enum bbt_rc, store_trash_purge, (struct store * s, int64_t id, struct bbt_err *err))
+{
+    enum bbt_rc rc =
+        now(MUTANT_LOSE_PURGE, 1) ? BBT_OK : __real_store_trash_purge(s, id, err);
+
+    if (rc == BBT_OK && watch())
+        checks_purge(watch(), id);
+    return rc;
+}
+
 WRAP(enum bbt_rc, store_trash_take,
     (struct store * s, int64_t id, int64_t wall_us, struct bbt_err *err))
 {

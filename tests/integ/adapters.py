@@ -226,9 +226,11 @@ def sglang_score(c):
              [told(c, model, whole(c, model, i)) for i in c.ids])
         got = c.ask(s, c.question("sglang-score", 3, prompt=False))
         near(good(s, got)["logit"], [told(c, model, model.embed(i)) for i in c.ids])
-        s.mode(prefix_cache="mixing")
-        after = s.stats(reset=True)["routes"]["POST /v1/score"]
-        true(after >= 5, "trial questions")
+        s.mode(prefix_cache="mixing")  # P1: texts without a prompt hold no placeholder
+        for prompt in (True, False):
+            rows = whole if prompt else lambda _, m, ids: m.embed(ids)
+            got = c.ask(s, c.question("sglang-score", 3, prompt=prompt))
+            near(good(s, got)["logit"], [told(c, model, rows(c, model, i)) for i in c.ids])
     with server("sglang", old=True) as s:
         got = c.ask(s, c.question("sglang-score", 3))
         equal((got["rc"], got["probed"]), ("invalid", False), got["why"])
@@ -325,6 +327,43 @@ def llamacpp(c):
         equal(s.stats()["refusals"], [])
         s.mode(loading=1)
         equal(c.ask(s, c.question("llamacpp", 1, prompt=False))["rc"], "again", "loading")
+
+
+def bendable(c):
+    """(dialect, route, question) of every kind of answer."""
+    at = [len(i) - 1 for i in c.ids]
+    masked_ = c.question("kserve2", 2, mask_pos=at[:2], at_embedding=False, compose="add")
+    v = c.vocabulary
+    best = [int(np.argmax(lm.log_softmax(c.model().scores(c.model().embed(i)))))
+            for i in c.ids[:2]]
+    words = {"labels": best, "label_text": [v.decode([t]) for t in best], "prompt": False}
+    return [("vllm", "/v1/chat", c.question("vllm")),
+            ("vllm", "/v1/completions", c.question("vllm-embeds", 2)),
+            ("sglang", "/v1/score", c.question("sglang-score", 2)),
+            ("sglang", "/generate", c.question("sglang-generate", 2)),
+            ("triton", "/infer", masked_), ("mlserver", "/infer", masked_),
+            ("openai", "/v1/completions", c.question("openai", 2, **words)),
+            ("llamacpp", "/completion", c.question("llamacpp", 1, prompt=False))]
+
+
+@case
+def bent_answers(c):
+    """no bent answer is taken for an answer; chunks and drops make no difference"""
+    import conform_bend  # pylint: disable=import-outside-toplevel
+    for dialect, route, question in bendable(c):
+        with server(dialect) as s:
+            right = c.ask(s, question)
+            equal(right["rc"], "ok", f"{dialect} {right}")
+            trials = sum(n for r, n in s.stats()["routes"].items() if route in r) - 1
+            for action in ("chunked", "drip"):
+                s.plan({"path": route, "times": None, "action": action})
+                equal(c.ask(s, question), right, f"{dialect} {action}")
+            for how in conform_bend.HOW:
+                s.plan({"path": route, "skip": trials, "action": "bend", "bend": how})
+                got = c.ask(s, question)
+                equal(s.stats(reset=True)["faults"], 1, f"{dialect} {route} {how}: bent once")
+                true(got["rc"] in ("corrupt", "invalid") and "logit" not in got and got["why"],
+                     f"{dialect} {route} {how}: {got}")
 
 
 if __name__ == "__main__":

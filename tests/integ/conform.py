@@ -732,6 +732,10 @@ def faults():
             except (OSError, conform.http.client.HTTPException, ValueError):
                 pass
             equal(ask(s)[0], 200, "once")
+        whole = s.ask("POST", "/tokenize", {"prompt": "the film " * 200})[2]
+        for action in ("chunked", "drip"):
+            s.plan({"action": action})
+            equal(s.ask("POST", "/tokenize", {"prompt": "the film " * 200})[2], whole, action)
         for action in ("hang", "head"):
             s.plan({"action": action})
             connection = conform.Connection(s.address, timeout=0.2)

@@ -10,6 +10,7 @@ import time
 import traceback
 import urllib.parse
 
+import conform_bend
 import conform_plan
 from conform_api import Refuse, Reply
 
@@ -128,12 +129,18 @@ class Front:
         action, status, headers, kind, body = rule.now(time.time())
         if rule.doc.get("delay_s"):
             await asyncio.sleep(rule.doc["delay_s"])
-        if action == "pass":
+        if action in ("pass", "chunked", "drip"):
             reply = await self.answer(request)
             reply.headers += headers
-            await self.send(writer, reply)
+            await self.write(writer, reply, action)
             return True
         self.stats.faults += 1
+        if action == "bend":
+            reply = await self.answer(request)
+            if reply.status == 200:
+                conform_bend.bend(reply, rule.doc.get("bend"))
+            await self.send(writer, reply)
+            return True
         if action == "answer":
             await self.send(writer, Reply(body, status, headers, kind=kind))
             return True
@@ -246,6 +253,22 @@ class Front:
         if close:
             lines.append("Connection: close")
         return "\r\n".join(lines).encode() + b"\r\n\r\n" + bytes(body)
+
+    async def write(self, writer, reply, how):
+        """A good answer, whole or in small pieces."""
+        data = self.wire(reply)
+        if how == "chunked":
+            head, _, body = data.partition(b"\r\n\r\n")
+            lines = [line for line in head.split(b"\r\n") if not line.startswith(b"Content-Len")]
+            data = b"\r\n".join(lines) + b"\r\nTransfer-Encoding: chunked\r\n\r\n"
+            for at in range(0, len(body), 37):
+                piece = body[at:at + 37]
+                data += b"%x\r\n%s\r\n" % (len(piece), piece)
+            data += b"0\r\n\r\n"
+        for at in range(0, len(data), 101 if how == "drip" else len(data)):
+            writer.write(data[at:at + 101 if how == "drip" else None])
+            await writer.drain()
+            await asyncio.sleep(0)
 
     async def send(self, writer, reply, close=False):
         writer.write(self.wire(reply, close))

@@ -4,10 +4,12 @@ A plan is a list of rules; the first rule that fits a request and is not used up
 
   {"path": REGEX, "skip": 0, "times": 1 (null: for ever), "action": ..., "status": 429,
    "statuses": [429, 503, 200], "retry_after": 2.5, "vendor": "openai", "limits": {...},
-   "headers": {...}, "body": TEXT or JSON, "delay_s": 0, "quota": false}
+   "headers": {...}, "body": TEXT or JSON, "delay_s": 0, "quota": false, "bend": HOW}
 
 action: answer (the status, without serving), pass (serve; add headers), reset, close, hang,
-head (head, then nothing), half (half of the real answer, then a reset), garbage (no HTTP).
+head (head, then nothing), half (half of the real answer, then a reset), garbage (no HTTP),
+bend (the real answer, wrong in one place: conform_bend.py), chunked (the real answer in chunks
+of few bytes: right, if odd), drip (in many small writes: right).
 `limits`: {"requests": {"limit", "remaining", "reset_s"}, "tokens": the same}.
 
 A limiter refuses what is above a rate in any window, by counting every request of it:
@@ -24,8 +26,9 @@ from fractions import Fraction
 VENDORS = ("openai", "azure", "anthropic", "together", "fireworks", "groq", "ietf", "ietf-old",
            "gateway", "date", "plain")
 KEYS = {"path", "skip", "times", "action", "status", "statuses", "retry_after", "vendor",
-        "limits", "headers", "body", "delay_s", "quota"}
-ACTIONS = ("answer", "pass", "reset", "close", "hang", "head", "half", "garbage")
+        "limits", "headers", "body", "delay_s", "quota", "bend"}
+ACTIONS = ("answer", "pass", "reset", "close", "hang", "head", "half", "garbage", "bend", "chunked",
+           "drip")
 
 
 def go_duration(seconds):

@@ -180,9 +180,12 @@ static char *body_of(const struct prov_adapter *a, const struct prov_ask *ask)
 {
     struct prov_model m = talk_model();
     struct prov_http h = {0};
+    char *body;
 
     assert_int_equal(prov_encode(a, &m, ask, &h, NULL), BBT_OK);
-    return (char *)buf_take(&h.own, NULL);
+    body = (char *)buf_take(&h.own, NULL);
+    prov_http_fini(&h);
+    return body;
 }
 
 static json_t *member_of(const struct prov_adapter *a, const struct prov_ask *ask,

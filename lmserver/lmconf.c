@@ -102,7 +102,7 @@ static enum bbt_rc check_kind(
     if (json_get_bool(doc, "is_decoder", 0))
         return bbt_fail(err, BBT_INVALID, "%s: 'is_decoder' is set; served are masked "
             "language models", name);
-    if (!(eps > 0 && eps < 1))
+    if (!((float)eps > 0 && eps < 1)) /* 1e-60 would divide by nothing */
         return bbt_fail(
             err, BBT_INVALID, "%s: 'layer_norm_eps' is not between 0 and 1", name);
     c->eps = (float)eps;

@@ -45,6 +45,7 @@ static void refusals(void **state)
             "'position_embedding_type'"},
         {"{\"model_type\":\"bert\",\"is_decoder\":true," BASE "}", "'is_decoder'"},
         {"{\"model_type\":\"bert\",\"layer_norm_eps\":0," BASE "}", "'layer_norm_eps'"},
+        {"{\"model_type\":\"bert\",\"layer_norm_eps\":1e-60," BASE "}", "'layer_norm_eps'"},
         {"{\"model_type\":\"bert\",\"layer_norm_eps\":-1e-5," BASE "}", "'layer_norm_eps'"},
         {"{\"model_type\":\"bert\",\"hidden_size\":32}", "is missing"},
         {"{\"model_type\":\"bert\",\"pad_token_id\":120," BASE "}", "'pad_token_id'"},

@@ -119,6 +119,8 @@ def vllm():
         rows, prompt_embeds=[tensor(whole(ids)) for ids in IDS]))
     yield "vllm-embeds-add-req", post("/v1/completions", dict(
         rows, prompt_embeds=[tensor(added(ids)) for ids in IDS]))
+    plain = {k: v for k, v in rows.items() if k != "cache_salt"}
+    yield "vllm-embeds-plain-req", post("/v1/completions", dict(plain, prompt=IDS))
     choice = lambda r: {
         "index": r, "text": " bad", "finish_reason": "length", "stop_reason": None,
         "logprobs": {"tokens": ["token_id:30"], "token_logprobs": [lp(r, 30)],
@@ -147,11 +149,13 @@ def sglang():
     yield "sglang-score-ans", ok({
         "scores": [[0.5, 0.25, 0.125], [0.0625, 0.0, 0.5]], "model": "m", "object": "scoring",
         "usage": {"prompt_tokens": 24, "total_tokens": 24, "completion_tokens": 0}})
-    yield "sglang-generate-req", post("/generate", {
-        "input_embeds": [whole(ids) for ids in IDS],
+    generate = {
         "sampling_params": {"max_new_tokens": 1, "temperature": 0}, "return_logprob": True,
         "logprob_start_len": -1, "top_logprobs_num": 0,
-        "token_ids_logprob": [LABELS, LABELS], "extra_key": salt()})
+        "token_ids_logprob": [LABELS, LABELS]}
+    yield "sglang-generate-req", post("/generate", dict(
+        {"input_embeds": [whole(ids) for ids in IDS]}, **generate, extra_key=salt()))
+    yield "sglang-generate-plain-req", post("/generate", dict({"input_ids": IDS}, **generate))
     one = lambda r: {
         "text": " bad", "output_ids": [30],
         "meta_info": {"id": "x%d" % r, "finish_reason": {"type": "length", "length": 1},

@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "prov/dialog.h"
+#include "prov/plain.h"
 #include "prov/reader.h"
 
 #include <math.h>
@@ -25,8 +26,10 @@ enum bbt_rc canary_next(const struct prov_adapter *a, const struct prov_model *m
     float *prompt;
     enum bbt_rc rc;
 
-    if (step >= CANARY_STEPS || m->hidden == 0)
+    if (m->hidden == 0)
         return BBT_NOTFOUND;
+    if (step >= CANARY_STEPS)
+        return plain_next(a, m, step - CANARY_STEPS, ret, err);
     prompt = bbt_alloc_array(m->hidden, ROWS * sizeof *prompt);
     if (!prompt)
         return bbt_fail(err, BBT_NOMEM, "no memory for a trial question");
@@ -66,7 +69,7 @@ enum bbt_rc canary_take(const struct prov_adapter *a, struct prov_model *m, unsi
 
     m->probed = false;
     if (step >= CANARY_STEPS)
-        return bbt_fail(err, BBT_INVALID, "no such step");
+        return plain_take(a, m, step - CANARY_STEPS, r, err);
     if (r->status != 200)
         return dialog_refused(r, "trial question", err);
     trial.probed = true;
@@ -77,6 +80,6 @@ enum bbt_rc canary_take(const struct prov_adapter *a, struct prov_model *m, unsi
     m->canary[step] = (double)got.logit[0] - 2 * (double)got.logit[1];
     prov_answer_fini(&got);
     rc = judge(m, step, err);
-    m->probed = rc == BBT_OK && step == CANARY_STEPS - 1;
+    m->probed = rc == BBT_OK && step == CANARY_STEPS - 1 && !plain_due(a, m);
     return rc;
 }

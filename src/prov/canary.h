@@ -6,7 +6,7 @@
 
 #include "prov/prov.h"
 
-#define CANARY_STEPS 3
+#define CANARY_STEPS 3 /* behind them those of plain.h, where they are due */
 
 /* The request of step 0 .. 2. BBT_NOTFOUND where the model's width is not known. */
 enum bbt_rc canary_next(const struct prov_adapter *a, const struct prov_model *m,

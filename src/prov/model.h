@@ -12,6 +12,7 @@
 
 #define PROV_NAME_MAX 128
 #define PROV_TENSOR_MAX 64
+#define PROV_PLAIN 8 /* labels of that trial */
 
 enum prov_binary { PROV_BINARY_AUTO, PROV_BINARY_ON, PROV_BINARY_OFF };
 
@@ -104,6 +105,7 @@ struct prov_model {
     size_t trial_tokens;  /* of the trial text, without special tokens, ... */
     int32_t trial_first;  /* ... and the first of them */
     double canary[3];   /* log-probabilities under trial prompts A, B, A */
+    double plain[PROV_PLAIN]; /* the same of a trial text whose tokens were sent as rows */
     char server[64], server_version[64], platform[64]; /* for the record of the run */
 };
 

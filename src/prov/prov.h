@@ -165,6 +165,11 @@ struct prov_adapter {
         struct prov_http *ret, struct bbt_err *err);
     enum bbt_rc (*embed_decode)(const struct prov_model *m, size_t n,
         const struct prov_reply *r, struct prov_embed *ret, struct bbt_err *err);
+
+    /* The batch's tokens by their ids, without a prompt, where `encode` sends their rows: both
+     * must get the same answer. NULL where a dialect sends no rows of tokens. Codes as encode. */
+    enum bbt_rc (*plain_encode)(const struct prov_model *m, const struct prov_ask *ask,
+        struct prov_http *ret, struct bbt_err *err);
 };
 
 /* The dialect of that name ("kserve2"), or NULL. */

@@ -278,6 +278,34 @@ static enum bbt_rc generate_encode(const struct prov_model *m, const struct prov
     return dialog_send(&c, ask->id, ret, err);
 }
 
+/* The same question about ids, which the server looks up itself. */
+static enum bbt_rc generate_plain(const struct prov_model *m, const struct prov_ask *ask,
+    struct prov_http *ret, struct bbt_err *err)
+{
+    struct prov_part batch;
+    struct prov_http h;
+    struct chain c;
+    enum bbt_rc rc = generate_part_batch(m, ask, &batch, err);
+
+    *ret = (struct prov_http){0};
+    if (rc != BBT_OK)
+        return rc;
+    c = dialog_begin(m, "/generate", &h);
+    for (size_t r = 0; r < ask->batch->rows; r++) {
+        pen_raw(&c.pen, r ? "," : "{\"input_ids\":[");
+        pen_ids(&c.pen, ask->batch->ids + r * ask->batch->cols, (size_t)ask->batch->len[r]);
+    }
+    for (size_t i = 0; i < batch.pieces; i++)
+        chain_piece(&c, &batch, i);
+    rc = dialog_send(&c, ask->id, ret, err);
+    if (rc == BBT_OK)
+        rc = prov_http_join(ret, err);
+    if (rc != BBT_OK)
+        prov_http_fini(ret);
+    prov_part_fini(&batch);
+    return rc;
+}
+
 /* output_token_ids_logprobs[0]: [[logprob, id, text], ...] in any order. */
 static enum bbt_rc take_generated(const struct prov_ask *ask, const json_t *meta, size_t r,
     struct prov_answer *a, struct bbt_err *err)
@@ -442,4 +470,5 @@ const struct prov_adapter sglang_generate_adapter = {
     .tokens_encode = tokens_encode,
     .tokens_decode = dialog_take_tokens,
     .framed_encode = framed_encode,
+    .plain_encode = generate_plain,
 };

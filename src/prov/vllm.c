@@ -45,16 +45,21 @@ static size_t top(const struct prov_ask *ask)
     return ask->labels < TOP_MAX ? ask->labels : TOP_MAX;
 }
 
-/* What both routes share; a piece of the part ends where the prompt's salt goes. Penalties by
- * name: a model's own defaults may set some, which has brought servers down together with
- * prompt rows. */
-static void put_tail(struct pen *p, struct prov_part *part, const struct prov_model *m,
-    const struct prov_ask *ask)
+/* Penalties by name: a model's own defaults may set some, which has brought servers down
+ * together with prompt rows. */
+static void put_wanted(struct pen *p, const struct prov_ask *ask)
 {
     pen_raw(p, ",\"temperature\":0,\"repetition_penalty\":1.0,\"presence_penalty\":0,"
                "\"frequency_penalty\":0,\"logprob_token_ids\":");
     pen_ids(p, ask->label_ids, ask->labels);
     pen_raw(p, ",\"return_tokens_as_token_ids\":true");
+}
+
+/* What both routes share; a piece of the part ends where the prompt's salt goes. */
+static void put_tail(struct pen *p, struct prov_part *part, const struct prov_model *m,
+    const struct prov_ask *ask)
+{
+    put_wanted(p, ask);
     if (ask->prompt) {
         pen_raw(p, ",\"cache_salt\":\"");
         (void)chain_cut(p, part);
@@ -160,6 +165,13 @@ static enum bbt_rc put_examples(struct pen *p, const struct prov_model *m,
     return rc;
 }
 
+static void put_embeds_tail(struct pen *p, const struct prov_ask *ask)
+{
+    pen_format(p, ",\"max_tokens\":1,\"logprobs\":%zu,\"allowed_token_ids\":", top(ask));
+    pen_ids(p, ask->label_ids, ask->labels);
+    pen_raw(p, ",\"add_special_tokens\":false");
+}
+
 static const struct dialog_need embeds_need = {
     .labels_max = LABELS_MAX, .label_ids = true, .soft_prompt = true};
 
@@ -177,9 +189,7 @@ static enum bbt_rc embeds_part_batch(const struct prov_model *m, const struct pr
     pen_text(&p, m->name);
     pen_raw(&p, ",\"prompt_embeds\":");
     (void)chain_cut(&p, ret);
-    pen_format(&p, ",\"max_tokens\":1,\"logprobs\":%zu,\"allowed_token_ids\":", top(ask));
-    pen_ids(&p, ask->label_ids, ask->labels);
-    pen_raw(&p, ",\"add_special_tokens\":false");
+    put_embeds_tail(&p, ask);
     put_tail(&p, ret, m, ask);
     return chain_part_end(&p, ret, err);
 }
@@ -220,6 +230,33 @@ static enum bbt_rc embeds_encode(const struct prov_model *m, const struct prov_a
         if (i <= prompt->pieces)
             chain_piece(&c, prompt, i - 1);
     }
+    return dialog_send(&c, ask->id, ret, err);
+}
+
+/* The same question about ids, which the server looks up itself. */
+static enum bbt_rc embeds_plain(const struct prov_model *m, const struct prov_ask *ask,
+    struct prov_http *ret, struct bbt_err *err)
+{
+    struct prov_http h;
+    struct chain c;
+    struct pen *p = &c.pen;
+    enum bbt_rc rc = dialog_check(m, ask, &embeds_need, err);
+
+    *ret = (struct prov_http){0};
+    if (rc != BBT_OK)
+        return rc;
+    c = dialog_begin(m, "/v1/completions", &h);
+    pen_raw(p, "{\"model\":");
+    pen_text(p, m->name);
+    for (size_t r = 0; r < ask->batch->rows; r++) {
+        pen_raw(p, r ? "," : ",\"prompt\":[");
+        pen_ids(p, ask->batch->ids + r * ask->batch->cols, (size_t)ask->batch->len[r]);
+    }
+    pen_raw(p, "]");
+    put_embeds_tail(p, ask);
+    put_wanted(p, ask);
+    pen_members(p, m->params);
+    pen_raw(p, "}");
     return dialog_send(&c, ask->id, ret, err);
 }
 
@@ -387,4 +424,5 @@ const struct prov_adapter vllm_embeds_adapter = {
     .tokens_encode = tokens_encode,
     .tokens_decode = dialog_take_tokens,
     .framed_encode = framed_encode,
+    .plain_encode = embeds_plain,
 };

@@ -145,6 +145,23 @@ def vllm_embeds_narrow(c):
                  2e-3)
 
 
+@case
+def scaled_embeddings(c):
+    """whole prompts: a model that scales its embeddings, and another model's file (P6)"""
+    other = c.folder / "other.f32"
+    other.write_bytes(lm.Model(c.vocabulary, H, seed=2).table.astype("<f4").tobytes())
+    for dialect, adapter in (("vllm", "vllm-embeds"), ("sglang", "sglang-generate")):
+        for args, more in ((["--scale", 4], {}), ([], {"table": str(other)})):
+            with server(dialect, *args) as s:
+                got = c.ask(s, c.question(adapter, 2, **more))
+                equal((got["rc"], got["probed"]), ("invalid", False), f"{adapter} {args}")
+                true("as rows" in got["why"], got["why"])
+    model = c.model(scale=4)  # soft rows among text are in the server's coordinates: no fault
+    with server("vllm", "--scale", 4) as s:
+        near(good(s, c.ask(s, c.question("vllm")))["logit"],
+             [told(c, model, chat_rows(c, model, TEXTS[0]))])
+
+
 def chat_rows(c, model, text, soft=True):
     v = c.vocabulary
     embed = lambda *ids: model.embed(list(ids))
@@ -167,7 +184,7 @@ def vllm_chat(c):
 
 @case
 def vllm_faults(c):
-    """vllm: mixing caches, dropped fields, old servers, flags and newlines"""
+    """vllm: mixing caches, dropped fields, old servers, flags, newlines and a busy server"""
     q, whole_q = c.question("vllm"), c.question("vllm-embeds", 2)
     with server("vllm", prefix_cache="mixing") as s:
         near(good(s, c.ask(s, q))["logit"], [told(c, c.model(), chat_rows(c, c.model(),
@@ -187,6 +204,14 @@ def vllm_faults(c):
     with server("vllm", penalties_crash=True) as s:  # P2
         good(s, c.ask(s, q))
         good(s, c.ask(s, whole_q))
+    with server("vllm", content_format="string") as s:  # P3: all the same but for a newline
+        model, v = c.model(), c.vocabulary
+        rows = chat_rows(c, model, "\n" + TEXTS[0])
+        parts = np.vstack([rows[:5], model.embed(v.encode("\n") + v.encode(TEXTS[0])), rows[-2:]])
+        near(good(s, c.ask(s, q))["logit"], [told(c, model, parts)])
+    with server("vllm", noise=1e-3) as s:  # P10: other low bits in every answer
+        near(good(s, c.ask(s, q))["logit"], [told(c, c.model(), chat_rows(c, c.model(),
+                                                                          TEXTS[0]))], 3e-3)
     with server("vllm", think=True) as s:  # P14
         near(good(s, c.ask(s, q))["logit"], [told(c, c.model(), chat_rows(c, c.model(),
                                                                           TEXTS[0]))])

@@ -211,8 +211,19 @@ static void check_counts(struct checks *c)
             (long long)events, (long long)last, c->events);
 }
 
+/* On one machine a resumed state is the state that was, to the last bit. */
+static void check_drift(struct checks *c)
+{
+    int64_t n = sql_number(
+        c->w->store, "SELECT count(*) FROM event WHERE job > ? AND kind = 'drift'", 0);
+
+    if (n > 0)
+        world_fail(c->w, "drift: %lld resumes came to another state", (long long)n);
+}
+
 void checks_store(struct checks *c)
 {
+    check_drift(c);
     if (c->whole)
         check_counts(c);
     for (size_t i = 0; i < c->jobs; i++)

@@ -201,6 +201,9 @@ enum bbt_rc port_db_resume(
 {
     enum bbt_rc rc = store_resume(st(db), job, ret, err);
 
+    for (size_t i = 0; rc == BBT_OK && mutant(MUTANT_BENT_TRACE) && i < ret->gens_nr; i++)
+        if (ret->gens[i].trace)
+            *(uint8_t *)ret->gens[i].trace ^= 1; /* sigma's last bit */
     if (rc == BBT_OK && mutant(MUTANT_STALE_RESUME) && ret->gens_nr > 1) {
         struct rec_gen *last = &ret->gens[--ret->gens_nr];
 

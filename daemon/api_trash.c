@@ -5,13 +5,14 @@
 #include "store/st_event.h"
 #include "store/st_job.h"
 #include "store/st_trash.h"
+#include "upkeep.h"
 
 #include <stdio.h>
 
 struct trash_api {
     struct api a;
     struct rec_job job;
-    bool changed;
+    bool changed, left;
 };
 
 static enum bbt_rc tell(struct trash_api *t, struct store *s, int64_t wall_us,
@@ -79,6 +80,13 @@ static void run_purge(struct port_call *c, struct port_db *db)
     BBT_KILLPOINT("purge");
     if (c->rc == BBT_OK)
         c->rc = store_trash_purge(s, t->a.id, &c->err);
+    if (c->rc == BBT_OK) {
+        struct rec_job job;
+
+        c->rc = store_job_get(s, t->a.id, &job, NULL, &c->err);
+        t->left = c->rc == BBT_OK;
+        c->rc = c->rc == BBT_NOTFOUND ? BBT_OK : c->rc;
+    }
     BBT_KILLPOINT("purge-done");
 }
 
@@ -87,6 +95,8 @@ static void purge_then(struct api *a)
     struct trash_api *t = bbt_container(a, struct trash_api, a);
 
     BBT_KILLPOINT("purge-kept");
+    if (t->left)
+        upkeep_poke(a->d->upkeep);
     port_changed(a->id);
     a->json = api_view_job(a->d, &t->job);
     (void)json_object_set_new(a->json, "changed", json_true());

@@ -99,6 +99,12 @@ enum bbt_rc upkeep_new(struct daemon *d, struct upkeep **ret, struct bbt_err *er
     return BBT_OK;
 }
 
+void upkeep_poke(struct upkeep *u)
+{
+    if (u && !u->asking)
+        timer_start(&u->timer, 0);
+}
+
 void upkeep_free(struct upkeep *u)
 {
     if (!u)

@@ -12,6 +12,9 @@ struct upkeep;
 BBT_NODISCARD enum bbt_rc upkeep_new(
     struct daemon *d, struct upkeep **ret, struct bbt_err *err);
 
+/* Something is left to be let go of: looks now. NULL is fine. */
+void upkeep_poke(struct upkeep *u);
+
 /* Before the loop ends; when the lane has nothing of it any more. NULL is fine. */
 void upkeep_free(struct upkeep *u);
 

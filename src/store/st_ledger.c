@@ -6,6 +6,8 @@
 #include "store/st_job.h"
 #include "store/st_mark.h"
 
+#define DROP_STEP 1000 /* answers */
+
 #define CELLS_MAX (64u * 1024u * 1024u) /* logits of one answer */
 
 static enum bbt_rc insert_answer(
@@ -151,5 +153,22 @@ enum bbt_rc store_ledger_count(
     rc = db_end(&q, err);
     if (rc == BBT_OK)
         *ret = n;
+    return rc;
+}
+
+enum bbt_rc store_ledger_drop(
+    struct store *s, int64_t job, bool *ret_gone, struct bbt_err *err)
+{
+    struct query q;
+    enum bbt_rc rc;
+
+    db_start(&q, s,
+        "DELETE FROM answer WHERE (job, phase, gen, cand, batch) IN (SELECT job, phase, gen, "
+        "cand, batch FROM answer WHERE job = ? LIMIT ?)");
+    db_int(&q, job);
+    db_int(&q, DROP_STEP);
+    rc = db_done(&q, err);
+    if (rc == BBT_OK)
+        *ret_gone = db_changed(s) < DROP_STEP;
     return rc;
 }

@@ -5,6 +5,7 @@
 #include "base/err.h"
 #include "base/record.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,6 +24,11 @@ BBT_NODISCARD enum bbt_rc store_ledger_add(struct store *s,
 BBT_NODISCARD enum bbt_rc store_ledger_load(struct store *s, int64_t job,
     enum rec_phase phase, uint64_t gen, struct rec_answer **ret, size_t *ret_n,
     struct bbt_err *err);
+
+/* Drops some of a job's answers, a few milliseconds' worth; *ret_gone: none is left. Its
+ * counters stay. */
+BBT_NODISCARD enum bbt_rc store_ledger_drop(
+    struct store *s, int64_t job, bool *ret_gone, struct bbt_err *err);
 
 /* How many answers a job has in all phases. */
 BBT_NODISCARD enum bbt_rc store_ledger_count(

@@ -3,6 +3,11 @@
 #include "base/killpoint.h"
 #include "store/db.h"
 #include "store/st_job.h"
+#include "store/st_ledger.h"
+
+/* In deleted_us: not to be taken back any more, its rows are going. No law asks for its
+ * ledger, and store_retain() goes on with it. */
+#define CONDEMNED 1
 
 static enum bbt_rc set(struct store *s, int64_t id, int64_t deleted_us, int64_t wall_us,
     struct bbt_err *err)
@@ -33,7 +38,9 @@ enum bbt_rc store_trash_put(
         return fail_running(id, err);
     if (rc == BBT_OK && job.state == REC_DELETED)
         return bbt_fail(err, BBT_CONFLICT, "job %lld is in the trash", (long long)id);
-    return rc == BBT_OK ? set(s, id, wall_us > 1 ? wall_us : 2, wall_us, err) : rc;
+    if (rc != BBT_OK)
+        return rc;
+    return set(s, id, wall_us > CONDEMNED ? wall_us : CONDEMNED + 1, wall_us, err);
 }
 
 enum bbt_rc store_trash_take(
@@ -42,7 +49,7 @@ enum bbt_rc store_trash_take(
     struct rec_job job;
     enum bbt_rc rc = store_job_get(s, id, &job, NULL, err);
 
-    if (rc == BBT_OK && job.deleted_us == 1) /* condemned (st_upkeep.c) */
+    if (rc == BBT_OK && job.deleted_us == CONDEMNED)
         return bbt_fail(err, BBT_CONFLICT,
             "job %lld is too old to be taken back: it is being purged", (long long)id);
     if (rc == BBT_OK && job.state != REC_DELETED)
@@ -51,10 +58,28 @@ enum bbt_rc store_trash_take(
     return rc == BBT_OK ? set(s, id, 0, wall_us, err) : rc;
 }
 
+/* The row, and by reference all that is its own. */
+static enum bbt_rc drop_row(struct store *s, int64_t id, struct bbt_err *err)
+{
+    struct query q;
+    enum bbt_rc rc;
+
+    db_start(&q, s, "DELETE FROM job WHERE id = ?");
+    db_int(&q, id);
+    rc = db_done(&q, err);
+    BBT_KILLPOINT("purge-row");
+    if (rc == BBT_OK) {
+        db_start(&q, s, "DELETE FROM event WHERE job = ?");
+        db_int(&q, id);
+        rc = db_done(&q, err);
+    }
+    return rc;
+}
+
 enum bbt_rc store_trash_purge(struct store *s, int64_t id, struct bbt_err *err)
 {
     struct rec_job job;
-    struct query q;
+    bool gone = false;
     enum bbt_rc rc = db_enter(s, err);
 
     if (rc != BBT_OK)
@@ -62,16 +87,11 @@ enum bbt_rc store_trash_purge(struct store *s, int64_t id, struct bbt_err *err)
     rc = store_job_get(s, id, &job, NULL, err);
     if (rc == BBT_OK && job.state == REC_RUNNING)
         rc = fail_running(id, err);
-    if (rc == BBT_OK) {
-        db_start(&q, s, "DELETE FROM job WHERE id = ?"); /* and what is its own, by reference */
-        db_int(&q, id);
-        rc = db_done(&q, err);
-    }
-    BBT_KILLPOINT("purge-row");
-    if (rc == BBT_OK) {
-        db_start(&q, s, "DELETE FROM event WHERE job = ?");
-        db_int(&q, id);
-        rc = db_done(&q, err);
-    }
+    if (rc == BBT_OK && job.deleted_us != CONDEMNED)
+        rc = set(s, id, CONDEMNED, job.updated_us, err);
+    if (rc == BBT_OK)
+        rc = store_ledger_drop(s, id, &gone, err);
+    if (rc == BBT_OK && gone)
+        rc = drop_row(s, id, err);
     return db_leave(s, rc, err);
 }

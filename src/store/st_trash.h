@@ -20,8 +20,10 @@ BBT_NODISCARD enum bbt_rc store_trash_put(
 BBT_NODISCARD enum bbt_rc store_trash_take(
     struct store *s, int64_t id, int64_t wall_us, struct bbt_err *err);
 
-/* The job and everything of it is gone for good, out of the trash or not; its id is not used
- * again. BBT_NOTFOUND; BBT_CONFLICT where it is running. */
+/* The job and everything of it goes for good, out of the trash or not; its id is not used
+ * again. A large ledger is not gone at once: the job is still there then, cannot be taken back
+ * any more, and another call or store_retain() goes on. BBT_NOTFOUND; BBT_CONFLICT where it is
+ * running. */
 BBT_NODISCARD enum bbt_rc store_trash_purge(
     struct store *s, int64_t id, struct bbt_err *err);
 

@@ -2,32 +2,26 @@
 
 #include "base/killpoint.h"
 #include "store/db.h"
+#include "store/st_ledger.h"
+#include "store/st_trash.h"
 
 #define EVENTS_PER_STEP 500
-#define ANSWERS_PER_STEP 1000 /* some milliseconds: whoever was answered waits for this */
 
 /* One kind of what may go: finds the first job that still has it, and takes it away. Literals:
  * a statement is found by its address. */
 struct rule {
     const char *find;  /* one parameter: before when */
-    const char *begin; /* for the job, before its ledger goes in parts; or NULL: it stays */
-    const char *drop[3];
+    const char *begin; /* says of the job that its ledger is going; NULL: it stays */
+    const char *drop[3]; /* when the ledger is gone; none: the whole job goes */
 };
 
-/* A job's own rows may be many. It is condemned first: not to be taken back any more, and no
- * law asks for its ledger. */
-#define CONDEMN "UPDATE job SET deleted_us = 1 WHERE id = ?"
-
-static const struct rule condemned = {
-    "SELECT id FROM job WHERE deleted_us = ?", CONDEMN,
-    {"DELETE FROM job WHERE id = ?", /* and, by reference, all that is its own */
-        "DELETE FROM event WHERE job = ?"}};
+static const struct rule condemned = {"SELECT id FROM job WHERE deleted_us = ?", NULL, {0}};
 static const struct rule trash = {
-    "SELECT id FROM job WHERE deleted_us > 1 AND deleted_us < ? ORDER BY deleted_us LIMIT 1",
-    NULL, {CONDEMN}};
+    "SELECT id FROM job WHERE deleted_us > 0 AND deleted_us < ? ORDER BY deleted_us LIMIT 1",
+    NULL, {0}};
 static const struct rule jobs = {
     "SELECT id FROM job WHERE ended_us > 0 AND ended_us < ? ORDER BY ended_us LIMIT 1", NULL,
-    {CONDEMN}};
+    {0}};
 static const struct rule ledger = {
     "SELECT id FROM job WHERE ended_us > 0 AND ended_us < ? AND "
     "(EXISTS (SELECT 1 FROM answer WHERE answer.job = id) OR "
@@ -53,33 +47,18 @@ static enum bbt_rc for_job(
     return db_done(&q, err);
 }
 
-/* *ret_gone: that was the last part of the job's ledger. */
-static enum bbt_rc drop_answers(
-    struct store *s, int64_t id, bool *ret_gone, struct bbt_err *err)
-{
-    struct query q;
-    enum bbt_rc rc;
-
-    db_start(&q, s,
-        "DELETE FROM answer WHERE (job, phase, gen, cand, batch) IN (SELECT job, phase, gen, "
-        "cand, batch FROM answer WHERE job = ? LIMIT ?)");
-    db_int(&q, id);
-    db_int(&q, ANSWERS_PER_STEP);
-    rc = db_done(&q, err);
-    *ret_gone = rc == BBT_OK && db_changed(s) < ANSWERS_PER_STEP;
-    return rc;
-}
-
 static enum bbt_rc drop(
     struct store *s, const struct rule *r, int64_t id, struct bbt_err *err)
 {
     enum bbt_rc rc = BBT_OK;
     bool gone = true;
 
+    if (!r->drop[0])
+        return store_trash_purge(s, id, err);
     if (r->begin)
         rc = for_job(s, r->begin, id, err);
     if (rc == BBT_OK && r->begin)
-        rc = drop_answers(s, id, &gone, err);
+        rc = store_ledger_drop(s, id, &gone, err);
     for (size_t i = 0; gone && i < sizeof r->drop / sizeof *r->drop; i++)
         if (rc == BBT_OK && r->drop[i])
             rc = for_job(s, r->drop[i], id, err);

@@ -126,12 +126,43 @@ static void test_purge(void **state)
     assert_true(add_job(r, "next") > c);
 }
 
+/* A large ledger goes in parts: what was purged does not come back in between. */
+static void test_large(void **state)
+{
+    struct room *r = *state;
+    int64_t id = add_job(r, "large");
+    float logit[6];
+    unsigned calls = 0;
+    enum bbt_rc rc;
+
+    ok(store_begin(r->s, &r->err));
+    for (uint32_t i = 0; i < 2001; i++) {
+        struct rec_answer a = answer_row(id, i, logit);
+
+        ok(store_ledger_add(r->s, &a, 1, NULL, &r->err));
+    }
+    ok(store_commit(r->s, &r->err));
+    while ((rc = store_trash_purge(r->s, id, &r->err)) == BBT_OK) {
+        calls++;
+        room_close(r);
+        room_open(r);
+        if (calls == 3)
+            continue;
+        assert_int_equal(job_of(r, id).state, REC_DELETED);
+        fails(store_trash_take(r->s, id, 5, &r->err), BBT_CONFLICT);
+        fails(store_trash_put(r->s, id, 5, &r->err), BBT_CONFLICT);
+    }
+    assert_int_equal(rc, BBT_NOTFOUND);
+    assert_int_equal(calls, 3);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_there_and_back, room_setup_open, room_teardown),
         cmocka_unit_test_setup_teardown(test_hidden, room_setup_open, room_teardown),
         cmocka_unit_test_setup_teardown(test_purge, room_setup_open, room_teardown),
+        cmocka_unit_test_setup_teardown(test_large, room_setup_open, room_teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -248,10 +248,10 @@ static void test_trash_goes(void **state)
     ok(store_trash_put(r->s, a, 5000, &r->err));
     ok(store_trash_put(r->s, c, 4000, &r->err));
     assert_int_equal(steps(r, (struct store_retain){.trash_before_us = 4000}), 1);
-    assert_int_equal(steps(r, (struct store_retain){.trash_before_us = 5000}), 3);
+    assert_int_equal(steps(r, (struct store_retain){.trash_before_us = 5000}), 2);
     fails(store_job_get(r->s, c, &(struct rec_job){0}, NULL, &r->err), BBT_NOTFOUND);
     assert_int_equal(job_of(r, a).state, REC_DELETED);
-    assert_int_equal(steps(r, (struct store_retain){.trash_before_us = 5001}), 3);
+    assert_int_equal(steps(r, (struct store_retain){.trash_before_us = 5001}), 2);
     assert_int_equal(number(r, "SELECT count(*) FROM answer"), 12);
     assert_int_equal(job_of(r, b).state, REC_CANCELLED);
     assert_int_equal(audit(r).n, 0);
@@ -305,7 +305,7 @@ static void test_in_parts(void **state)
         if (store_ledger_count(r->s, b, &n, &r->err) == BBT_OK && n == 1512)
             fails(store_trash_take(r->s, b, 2, &r->err), BBT_CONFLICT);
     }
-    assert_int_equal(was, 2 + 4 + 1); /* condemn and drop; condemn and three parts; none */
+    assert_int_equal(was, 1 + 3 + 1); /* no ledger; three parts; nothing */
     assert_int_equal(number(r, "SELECT count(*) FROM job"), 0);
 }
 
@@ -337,7 +337,7 @@ static void test_jobs_go(void **state)
     ok(store_event_add(r->s, &e, NULL, &r->err));
     end_job(r, old, 5000);
     assert_int_equal(retain(r, 0, 5000), 1); /* at that moment is not before */
-    assert_int_equal(retain(r, 0, 5001), 3);
+    assert_int_equal(retain(r, 0, 5001), 2);
     fails(store_job_get(r->s, old, &(struct rec_job){0}, NULL, &r->err), BBT_NOTFOUND);
     assert_int_equal(job_of(r, running).state, REC_RUNNING);
     assert_int_equal(number(r, "SELECT count(*) FROM event"), 0);

@@ -4,86 +4,64 @@
 
 #include <assert.h>
 
-#define CUT_PAUSE_US 1000000u
-#define SHARE_UNIT 720720u /* divisible by every weight up to 16 */
+#define CLOCK_ZERO (UINT64_C(1) << 50) /* so that being ahead of it never goes below 0 */
+#define CLOCK_SHIFT 8u                 /* parts of a token, for weights */
 
-void sched_lane_init(struct sched_lane *lane, size_t limit)
+void sched_lane_init(struct sched_lane *lane, const struct quota_limits *limits,
+    size_t concurrency, bool fixed)
 {
-    *lane = (struct sched_lane){0};
-    lane->limit = lane->window = limit ? limit : 1;
+    lane->inflight = lane->queued = 0;
+    lane->hold_until = 0;
+    lane->clock = CLOCK_ZERO;
+    lane->block = SCHED_FREE;
+    lane->flows = NULL;
+    lane->delayed = (struct pheap){0};
+    lane->turn = lane->seq = 0;
+    quota_init(&lane->quota, limits);
+    aimd_init(&lane->aimd, concurrency, fixed);
 }
 
-void sched_lane_limit(struct sched_lane *lane, size_t limit)
+void sched_flow_init(
+    struct sched_flow *flow, struct sched_lane *lane, struct gate *gate, unsigned weight)
 {
-    bool open = lane->window == lane->limit; /* not cut: stays not cut */
-
-    lane->limit = limit ? limit : 1;
-    if (open || lane->window > lane->limit)
-        lane->window = lane->limit;
-    lane->good = 0;
+    *flow = (struct sched_flow){
+        .lane = lane, .gate = gate, .weight = weight ? weight : 1, .clock = lane->clock};
 }
 
-void sched_flow_init(struct sched_flow *flow, struct sched_lane *lane, unsigned weight)
+void sched_item_init(struct sched_item *item, void *user, uint64_t cost)
 {
-    *flow = (struct sched_flow){.lane = lane, .weight = weight ? weight : 1};
+    *item = (struct sched_item){.user = user, .cost = cost ? cost : 1};
 }
 
-void sched_item_init(struct sched_item *item, void *user)
-{
-    *item = (struct sched_item){.user = user};
-}
-
-/* ---- a flow's place among the others ---- */
-
-static void flow_enter(struct sched_flow *flow)
-{
-    pheap_push(&flow->lane->flows, &flow->node,
-        (uint64_t)flow->inflight * SHARE_UNIT / flow->weight, flow->turn);
-}
-
-static void flow_leave(struct sched_flow *flow)
-{
-    pheap_remove(&flow->lane->flows, &flow->node);
-}
-
-static void ready_push(struct sched_item *item)
-{
-    struct sched_flow *flow = item->flow;
-    bool first = !flow->ready.root;
-
-    item->state = SCHED_READY;
-    pheap_push(&flow->ready, &item->node, item->seq, 0);
-    if (first)
-        flow_enter(flow);
-}
-
-static void ready_remove(struct sched_item *item)
-{
-    struct sched_flow *flow = item->flow;
-
-    pheap_remove(&flow->ready, &item->node);
-    if (!flow->ready.root)
-        flow_leave(flow);
-}
-
-/* ---- membership of the list of queued items ---- */
+/* ---- queued items ---- */
 
 static void link_in(struct sched_item *item)
 {
     struct sched_flow *flow = item->flow;
+    struct sched_lane *lane = flow->lane;
 
     item->prev = NULL;
     item->next = flow->all;
     if (item->next)
         item->next->prev = item;
     flow->all = item;
-    flow->queued++;
-    flow->lane->queued++;
+    lane->queued++;
+    if (flow->queued++ == 0) {
+        flow->peak = 0;
+        flow->prev = NULL;
+        flow->next = lane->flows;
+        if (flow->next)
+            flow->next->prev = flow;
+        lane->flows = flow;
+    }
+    if (flow->queued > flow->peak)
+        flow->peak = flow->queued;
 }
 
 static void link_out(struct sched_item *item)
 {
     struct sched_flow *flow = item->flow;
+    struct sched_lane *lane = flow->lane;
 
     if (item->prev)
         item->prev->next = item->next;
@@ -92,11 +70,22 @@ static void link_out(struct sched_item *item)
     if (item->next)
         item->next->prev = item->prev;
     item->prev = item->next = NULL;
-    flow->queued--;
-    flow->lane->queued--;
+    lane->queued--;
+    if (--flow->queued)
+        return;
+    if (flow->prev)
+        flow->prev->next = flow->next;
+    else
+        lane->flows = flow->next;
+    if (flow->next)
+        flow->next->prev = flow->prev;
 }
 
-/* ---- calls ---- */
+static void ready(struct sched_item *item)
+{
+    item->state = SCHED_READY;
+    pheap_push(&item->flow->ready, &item->node, item->seq, 0);
+}
 
 void sched_put(
     struct sched_flow *flow, struct sched_item *item, uint64_t not_before, uint64_t now)
@@ -112,105 +101,8 @@ void sched_put(
         item->state = SCHED_DELAYED;
         pheap_push(&flow->lane->delayed, &item->node, not_before, item->seq);
     } else {
-        ready_push(item);
+        ready(item);
     }
-}
-
-static void wake_delayed(struct sched_lane *lane, uint64_t now)
-{
-    struct pheap_node *n;
-
-    while ((n = lane->delayed.root) && n->key <= now) {
-        struct sched_item *item = bbt_container(n, struct sched_item, node);
-
-        pheap_remove(&lane->delayed, n);
-        ready_push(item);
-    }
-}
-
-/* When nothing can be sent: the first moment at which time alone changes that. */
-static uint64_t wake_time(const struct sched_lane *lane, uint64_t now)
-{
-    uint64_t at;
-
-    if (lane->inflight >= lane->window)
-        return SCHED_NEVER; /* only an answer makes room */
-    if (lane->flows.root)
-        at = now;
-    else if (lane->delayed.root)
-        at = lane->delayed.root->key;
-    else
-        return SCHED_NEVER;
-    return at > lane->hold_until ? at : lane->hold_until;
-}
-
-struct sched_item *sched_next(
-    struct sched_lane *lane, uint64_t now, uint64_t *ret_wake)
-{
-    struct sched_flow *flow;
-    struct sched_item *item;
-
-    wake_delayed(lane, now);
-    if (lane->hold_until > now || lane->inflight >= lane->window || !lane->flows.root) {
-        *ret_wake = wake_time(lane, now);
-        return NULL;
-    }
-    flow = bbt_container(lane->flows.root, struct sched_flow, node);
-    item = bbt_container(flow->ready.root, struct sched_item, node);
-    flow_leave(flow);
-    pheap_remove(&flow->ready, &item->node);
-    link_out(item);
-    item->state = SCHED_SENT;
-    flow->inflight++;
-    lane->inflight++;
-    flow->turn = ++lane->turn;
-    if (flow->ready.root)
-        flow_enter(flow);
-    *ret_wake = now;
-    return item;
-}
-
-/* Additive increase, multiplicative decrease. Answers of one window that were all throttled
- * are one piece of news, so the window is halved at most once in CUT_PAUSE_US. */
-static void learn(struct sched_lane *lane, enum sched_outcome outcome, uint64_t now)
-{
-    switch (outcome) {
-    case SCHED_GOOD:
-        lane->failed = 0;
-        if (lane->window < lane->limit && ++lane->good >= lane->window) {
-            lane->window++;
-            lane->good = 0;
-        }
-        break;
-    case SCHED_THROTTLED:
-        lane->good = 0;
-        if (now >= lane->cut_until) {
-            lane->window = lane->window > 1 ? lane->window / 2 : 1;
-            lane->cut_until = now + CUT_PAUSE_US;
-        }
-        break;
-    case SCHED_FAILED:
-        lane->good = 0;
-        lane->failed++;
-        break;
-    case SCHED_NEUTRAL:
-        break;
-    }
-}
-
-void sched_done(struct sched_item *item, enum sched_outcome outcome, uint64_t now)
-{
-    struct sched_flow *flow = item->flow;
-
-    assert(item->state == SCHED_SENT);
-    item->state = SCHED_IDLE;
-    if (flow->ready.root)
-        flow_leave(flow);
-    flow->inflight--;
-    flow->lane->inflight--;
-    if (flow->ready.root)
-        flow_enter(flow);
-    learn(flow->lane, outcome, now);
 }
 
 void sched_cancel(struct sched_item *item)
@@ -219,20 +111,248 @@ void sched_cancel(struct sched_item *item)
     if (item->state == SCHED_IDLE)
         return;
     if (item->state == SCHED_READY)
-        ready_remove(item);
+        pheap_remove(&item->flow->ready, &item->node);
     else
         pheap_remove(&item->flow->lane->delayed, &item->node);
     link_out(item);
     item->state = SCHED_IDLE;
 }
 
-size_t sched_drop(struct sched_flow *flow)
+struct sched_item *sched_evict(struct sched_lane *lane, const struct gate *gate)
 {
-    size_t n = 0;
+    for (struct sched_flow *f = lane->flows; f; f = f->next)
+        if (f->gate == gate) {
+            struct sched_item *item = f->all;
 
-    for (; flow->all; n++)
-        sched_cancel(flow->all);
-    return n;
+            sched_cancel(item);
+            return item;
+        }
+    return NULL;
+}
+
+void sched_hurry(struct sched_lane *lane, const struct gate *gate)
+{
+    for (struct sched_flow *f = lane->flows; f; f = f->next)
+        for (struct sched_item *i = f->gate == gate ? f->all : NULL; i; i = i->next)
+            if (i->state == SCHED_DELAYED && !i->hinted) {
+                pheap_remove(&lane->delayed, &i->node);
+                ready(i);
+            }
+}
+
+static void wake_delayed(struct sched_lane *lane, uint64_t now)
+{
+    struct pheap_node *n;
+
+    while ((n = lane->delayed.root) && n->key <= now) {
+        pheap_remove(&lane->delayed, n);
+        ready(bbt_container(n, struct sched_item, node));
+    }
+}
+
+/* ---- whose turn ---- */
+
+static struct sched_item *head(const struct sched_flow *f)
+{
+    return bbt_container(f->ready.root, struct sched_item, node);
+}
+
+static uint64_t price(const struct sched_flow *f, uint64_t cost)
+{
+    return (cost << CLOCK_SHIFT) / f->weight;
+}
+
+static uint64_t start_of(const struct sched_flow *f)
+{
+    return f->clock > f->lane->clock ? f->clock : f->lane->clock;
+}
+
+/* The last eighth of what was queued together, at least one. */
+static bool straggles(const struct sched_flow *f)
+{
+    return f->queued <= 1 + f->peak / 8;
+}
+
+static uint64_t rank(const struct sched_flow *f)
+{
+    uint64_t at = start_of(f);
+
+    return straggles(f) ? at - price(f, head(f)->cost * SCHED_BOOST) : at;
+}
+
+static bool before(const struct sched_flow *a, const struct sched_flow *b)
+{
+    uint64_t ra = rank(a), rb = rank(b);
+
+    return ra != rb ? ra < rb : a->turn < b->turn;
+}
+
+/* The flow whose turn it is by fairness alone, among those whose gate is open. */
+static struct sched_flow *fairest(struct sched_lane *lane, uint64_t now, uint64_t *wake)
+{
+    struct sched_flow *best = NULL;
+    uint64_t clock = UINT64_MAX;
+
+    for (struct sched_flow *f = lane->flows; f; f = f->next) {
+        uint64_t at;
+
+        if (!f->ready.root)
+            continue;
+        if (gate_shut(f->gate, now, &at) != GATE_OPEN) {
+            *wake = at < *wake ? at : *wake;
+            continue;
+        }
+        if (start_of(f) < clock)
+            clock = start_of(f);
+        if (!best || before(f, best))
+            best = f;
+    }
+    if (best)
+        lane->clock = clock;
+    return best;
+}
+
+/* The first flow in that order whose request has room now, not further ahead of the first of
+ * all than that one's request costs. */
+static struct sched_flow *with_room(
+    struct sched_lane *lane, struct sched_flow *best, uint64_t now, uint64_t *wake)
+{
+    uint64_t end = rank(best) + price(best, head(best)->cost), at;
+    struct sched_flow *found = NULL;
+
+    at = quota_when(&lane->quota, head(best)->cost, now);
+    if (at <= now)
+        return best;
+    *wake = at < *wake ? at : *wake;
+    for (struct sched_flow *f = lane->flows; f; f = f->next) {
+        if (f == best || !f->ready.root || rank(f) > end ||
+            gate_shut(f->gate, now, &at) != GATE_OPEN || (found && !before(f, found)))
+            continue;
+        at = quota_when(&lane->quota, head(f)->cost, now);
+        if (at <= now)
+            found = f;
+        else
+            *wake = at < *wake ? at : *wake;
+    }
+    return found;
+}
+
+static struct sched_item *hand_out(struct sched_lane *lane, struct sched_flow *f, uint64_t now)
+{
+    struct sched_item *item = head(f);
+
+    item->oversize = !quota_fits(&lane->quota, item->cost);
+    f->clock = start_of(f) + price(f, item->cost);
+    f->turn = ++lane->turn;
+    pheap_remove(&f->ready, &item->node);
+    link_out(item);
+    item->state = SCHED_SENT;
+    item->reserved = !item->oversize;
+    if (item->reserved)
+        quota_reserve(&lane->quota, item->cost, now);
+    item->probe = !item->oversize && breaker_take(&f->gate->breaker);
+    f->inflight++;
+    f->gate->inflight++;
+    lane->inflight++;
+    lane->block = SCHED_FREE;
+    return item;
+}
+
+struct sched_item *sched_next(
+    struct sched_lane *lane, uint64_t now, uint64_t *ret_wake)
+{
+    struct sched_flow *best, *f;
+    uint64_t wake = SCHED_NEVER;
+
+    wake_delayed(lane, now);
+    if (lane->delayed.root)
+        wake = lane->delayed.root->key;
+    if (lane->hold_until > now) {
+        lane->block = SCHED_IS_HELD;
+        *ret_wake = lane->hold_until;
+        return NULL;
+    }
+    if (lane->inflight >= lane->aimd.window) {
+        lane->block = lane->queued ? SCHED_IS_FULL : SCHED_FREE;
+        *ret_wake = SCHED_NEVER; /* only an answer makes room */
+        return NULL;
+    }
+    best = fairest(lane, now, &wake);
+    if (!best) {
+        lane->block = lane->queued ? SCHED_IS_SHUT : SCHED_FREE;
+        *ret_wake = wake;
+        return NULL;
+    }
+    if (!quota_fits(&lane->quota, head(best)->cost))
+        return hand_out(lane, best, now);
+    f = with_room(lane, best, now, &wake);
+    if (f)
+        return hand_out(lane, f, now);
+    lane->block = SCHED_IS_RATE;
+    *ret_wake = wake;
+    return NULL;
+}
+
+/* ---- what became of it ---- */
+
+void sched_sent(struct sched_item *item, uint64_t now)
+{
+    assert(item->state == SCHED_SENT && item->reserved);
+    item->reserved = false;
+    quota_sent(&item->flow->lane->quota, item->cost, now);
+}
+
+void sched_settle(struct sched_item *item, uint64_t tokens, uint64_t now)
+{
+    struct sched_flow *f = item->flow;
+
+    assert(item->state == SCHED_SENT && !item->reserved);
+    if (tokens <= item->cost)
+        return;
+    quota_more(&f->lane->quota, tokens - item->cost, now);
+    f->clock += price(f, tokens - item->cost);
+}
+
+static void learn(struct sched_item *item, enum sched_outcome outcome, uint64_t now)
+{
+    static const enum breaker_news news[] = {
+        [SCHED_GOOD] = BREAKER_GOOD,
+        [SCHED_THROTTLED] = BREAKER_NONE,
+        [SCHED_OVERLOADED] = BREAKER_BAD,
+        [SCHED_FAILED] = BREAKER_BAD,
+        [SCHED_NEUTRAL] = BREAKER_NONE,
+    };
+    struct sched_lane *lane = item->flow->lane;
+    struct gate *gate = item->flow->gate;
+    bool closed = gate->breaker.state == BREAKER_CLOSED;
+
+    breaker_done(&gate->breaker, news[outcome], item->probe, now);
+    if (outcome == SCHED_GOOD)
+        aimd_good(&lane->aimd);
+    else if (outcome == SCHED_THROTTLED || outcome == SCHED_OVERLOADED)
+        aimd_cut(&lane->aimd, now);
+    else if (outcome == SCHED_FAILED)
+        lane->aimd.good = 0;
+    if (!closed && gate->breaker.state == BREAKER_CLOSED)
+        sched_hurry(lane, gate);
+}
+
+void sched_done(struct sched_item *item, enum sched_outcome outcome, uint64_t now)
+{
+    struct sched_flow *f = item->flow;
+
+    assert(item->state == SCHED_SENT);
+    item->state = SCHED_IDLE;
+    f->inflight--;
+    f->gate->inflight--;
+    f->lane->inflight--;
+    if (item->reserved)
+        quota_back(&f->lane->quota, item->cost);
+    if (item->reserved || item->oversize) /* it never left */
+        f->clock -= price(f, item->cost);
+    item->reserved = item->oversize = false;
+    learn(item, outcome, now);
+    item->probe = false;
 }
 
 void sched_hold(struct sched_lane *lane, uint64_t until)
@@ -244,24 +364,4 @@ void sched_hold(struct sched_lane *lane, uint64_t until)
 void sched_release(struct sched_lane *lane)
 {
     lane->hold_until = 0;
-}
-
-uint64_t sched_backoff_us(unsigned tries, uint64_t hint_us, uint64_t bits)
-{
-    return sched_backoff_within_us(0, 0, tries, hint_us, bits);
-}
-
-uint64_t sched_backoff_within_us(uint64_t base_us, uint64_t cap_us, unsigned tries,
-    uint64_t hint_us, uint64_t bits)
-{
-    uint64_t step = base_us ? base_us : SCHED_BACKOFF_BASE_US, half, wait;
-    uint64_t cap = cap_us ? cap_us : SCHED_BACKOFF_CAP_US;
-
-    for (unsigned i = 1; i < tries && step < cap; i++)
-        step *= 2;
-    if (step > cap)
-        step = cap;
-    half = step / 2;
-    wait = half + (uint64_t)(((unsigned __int128)bits * half) >> 64);
-    return wait > hint_us ? wait : hint_us;
 }

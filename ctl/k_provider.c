@@ -1,4 +1,4 @@
-/* k_provider.c -- bbtctl provider list, show, test. */
+/* k_provider.c -- bbtctl provider list, show, test, pause, resume. */
 #include "cmd.h"
 
 #include "base/alloc.h"
@@ -10,6 +10,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 static enum bbt_rc text(const json_t *v, const char *key, struct bbt_buf *b)
 {
@@ -114,6 +115,31 @@ static void show_model(const json_t *m)
     sheet_line("  asked yet", "%s", json_get_bool(m, "probed", 0) ? "yes" : "no");
 }
 
+static void show_limit(const char *name, const json_t *quota, const char *key)
+{
+    const json_t *l = json_object_get(quota, key);
+
+    if (json_is_object(l))
+        sheet_line(name, "%lld of %lld in the last minute", json_get_int(l, "used", 0),
+            json_get_int(l, "allowed", 0));
+}
+
+static void show_quota(const json_t *p)
+{
+    const json_t *q = json_object_get(p, "quota");
+    double wait = fmt_number(p, "wait_seconds");
+
+    if (json_is_string(json_object_get(p, "paused")))
+        sheet_line("paused", "%s %s", json_get_str(p, "paused", ""),
+            json_get_str(p, "pause_text", ""));
+    if (isfinite(wait) && wait > 0)
+        sheet_line("waits", "%.0f s", ceil(wait));
+    if (strcmp(json_get_str(p, "breaker", "closed"), "closed") != 0)
+        sheet_line("breaker", "%s", json_get_str(p, "breaker", ""));
+    show_limit("requests", q, "requests_per_minute");
+    show_limit("tokens", q, "tokens_per_minute");
+}
+
 static void show(const json_t *p)
 {
     const json_t *models = json_object_get(p, "models");
@@ -125,6 +151,7 @@ static void show(const json_t *p)
     sheet_line("on the wire", "%lld of at most %lld (now %lld)",
         json_get_int(p, "in_flight", 0), json_get_int(p, "concurrency", 0),
         json_get_int(p, "window", 0));
+    show_quota(p);
     sheet_count("sent", p, "sent");
     sheet_count("answered", p, "answered");
     sheet_count("failed", p, "failed");
@@ -132,11 +159,13 @@ static void show(const json_t *p)
         show_model(json_array_get(models, i));
 }
 
-static int ask(struct ctl *c, const char *name, bool test, json_t **ret)
+/* `verb` with its colon; "" only looks. */
+static int ask(struct ctl *c, const char *name, const char *verb, json_t **ret)
 {
     char *part = client_escape(name),
-         *path = part ? bbt_asprintf("/v1/providers/%s%s", part, test ? ":test" : "") : NULL;
-    struct client_req q = {.method = test ? "POST" : "GET", .path = path, .slow = test};
+         *path = part ? bbt_asprintf("/v1/providers/%s%s", part, verb) : NULL;
+    struct client_req q = {.method = *verb ? "POST" : "GET", .path = path,
+        .slow = strcmp(verb, ":test") == 0};
     struct client_reply r = {0};
     int code = path ? client_ask(c, &q, &r) : ctl_fail(c, CTL_FAIL, "no memory for a path");
 
@@ -151,7 +180,7 @@ static int ask(struct ctl *c, const char *name, bool test, json_t **ret)
 int k_provider_show(struct ctl *c, const struct opt_args *a)
 {
     json_t *v = NULL;
-    int code = ask(c, a->pos[0], false, &v);
+    int code = ask(c, a->pos[0], "", &v);
 
     if (code == CTL_OK && !sheet_json(c, v)) {
         show(v);
@@ -184,7 +213,7 @@ int k_provider_test(struct ctl *c, const struct opt_args *a)
 {
     json_t *v = NULL, *models;
     size_t bad = 0;
-    int code = ask(c, a->pos[0], true, &v);
+    int code = ask(c, a->pos[0], ":test", &v);
 
     if (code != CTL_OK)
         return code;
@@ -199,4 +228,30 @@ int k_provider_test(struct ctl *c, const struct opt_args *a)
     code = bad == 0 ? CTL_OK : bad < json_array_size(models) ? CTL_PARTIAL : CTL_FAIL;
     json_decref(v);
     return code;
+}
+
+static int act(struct ctl *c, const char *name, const char *verb, const char *did)
+{
+    json_t *v = NULL;
+    int code = ask(c, name, verb, &v);
+
+    if (code == CTL_OK && !sheet_json(c, v))
+        safe_printf(stdout, "provider %s %s%s\n", name,
+            json_get_bool(v, "changed", 0) ? "" : "was already ", did);
+    json_decref(v);
+    return code;
+}
+
+int k_provider_pause(struct ctl *c, const struct opt_args *a)
+{
+    int code = act(c, a->pos[0], ":pause", "paused");
+
+    if (code == CTL_OK)
+        ctl_note(c, "Its jobs wait. Next: bbtctl provider resume %s", a->pos[0]);
+    return code;
+}
+
+int k_provider_resume(struct ctl *c, const struct opt_args *a)
+{
+    return act(c, a->pos[0], ":resume", "in use");
 }

@@ -45,6 +45,8 @@ static const struct web_route routes[] = {
     {"GET", "/v1/providers", api_providers_get, 0},
     {"GET", "/v1/providers/{name}", api_provider_get, 0},
     {"POST", "/v1/providers/{name}:test", api_provider_test, API_JSON_MAX},
+    {"POST", "/v1/providers/{name}:pause", api_provider_pause, API_JSON_MAX},
+    {"POST", "/v1/providers/{name}:resume", api_provider_resume, API_JSON_MAX},
 };
 
 const struct web_route *api_routes(size_t *ret_n)

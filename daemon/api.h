@@ -83,7 +83,8 @@ web_handler_fn api_jobs_post, api_jobs_validate, api_jobs_get, api_job_get,
 web_handler_fn api_blob_put, api_blob_head;
 web_handler_fn api_events_get;
 web_handler_fn api_cache_get, api_cache_prune, api_cache_clear, api_cache_verify;
-web_handler_fn api_providers_get, api_provider_get, api_provider_test;
+web_handler_fn api_providers_get, api_provider_get, api_provider_test,
+    api_provider_pause, api_provider_resume;
 web_handler_fn api_version_get, api_server_get, api_health_get, api_ready_get,
     api_openapi_get, api_server_backup, api_server_check, api_server_vacuum;
 

@@ -2,8 +2,10 @@
 #include "api.h"
 
 #include "base/alloc.h"
+#include "base/killpoint.h"
 #include "loop/loop.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static json_t *view_model(const struct endpoint_model *em)
@@ -17,19 +19,51 @@ static json_t *view_model(const struct endpoint_model *em)
         "platform", m->platform);
 }
 
+static json_t *view_limit(const struct quota *q, unsigned dim)
+{
+    if (q->cap[dim] == QUOTA_NEVER)
+        return json_null();
+    return json_pack("{s:I, s:I}", "allowed", (json_int_t)q->cap[dim], "used",
+        (json_int_t)(q->log.sum[dim] + q->pending[dim]));
+}
+
+static json_t *view_quota(const struct channel *c)
+{
+    return json_pack("{s:s, s:I, s:I, s:I, s:o, s:o}", "name", c->name, "concurrency",
+        (json_int_t)c->lane.aimd.limit, "window", (json_int_t)c->lane.aimd.window,
+        "in_flight", (json_int_t)c->lane.inflight, "requests_per_minute",
+        view_limit(&c->lane.quota, SLIDE_REQUESTS), "tokens_per_minute",
+        view_limit(&c->lane.quota, SLIDE_TOKENS));
+}
+
 static json_t *view_provider(const struct endpoint *e)
 {
-    json_t *models = json_array();
+    static const char *const breakers[] = {
+        [BREAKER_CLOSED] = "closed", [BREAKER_OPEN] = "open", [BREAKER_HALF] = "half-open"};
+    json_t *models = json_array(), *v;
+    uint64_t now = port_now_us();
 
     for (size_t i = 0; i < e->models_nr; i++)
         (void)json_array_append_new(models, view_model(&e->models[i]));
-    return json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:s, s:o}",
+    v = json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:s, s:o}",
         "apiVersion", "v1", "kind", "Provider", "name", e->conf->name, "dialect",
-        e->adapter->name, "concurrency", (json_int_t)e->lane.limit, "window",
-        (json_int_t)e->lane.window, "in_flight", (json_int_t)e->lane.inflight, "sent",
-        (json_int_t)e->sent, "answered", (json_int_t)e->answered, "failed",
-        (json_int_t)e->failed, "state", endpoint_why(e, port_now_us()), "trouble",
-        e->trouble ? e->trouble_text : "", "models", models);
+        e->adapter->name, "concurrency", (json_int_t)e->gate.limit, "window",
+        (json_int_t)e->channel->lane.aimd.window, "in_flight",
+        (json_int_t)e->gate.inflight, "sent", (json_int_t)e->sent, "answered",
+        (json_int_t)e->answered, "failed", (json_int_t)e->failed, "state",
+        endpoint_why(e, now), "trouble", e->trouble ? e->trouble_text : "", "models",
+        models);
+    if (v) {
+        (void)json_object_set_new(v, "quota", view_quota(e->channel));
+        (void)json_object_set_new(
+            v, "breaker", json_string(breakers[e->gate.breaker.state]));
+        (void)json_object_set_new(
+            v, "wait_seconds", json_real((double)endpoint_wait_us(e, now) / 1e6));
+        (void)json_object_set_new(v, "paused",
+            e->pause ? json_string(endpoint_wall_name(e->pause)) : json_null());
+        (void)json_object_set_new(v, "pause_text", json_string(e->pause_text));
+    }
+    return v;
 }
 
 void api_providers_get(struct web_req *r, void *arg)
@@ -60,6 +94,72 @@ void api_provider_get(struct web_req *r, void *arg)
 
     if (e)
         api_reply(r, 200, view_provider(e));
+}
+
+/* ---- pause, resume ---- */
+
+struct pause_api {
+    struct api a;
+    struct endpoint *ep;
+    struct rec_rest row;
+    bool pause;
+};
+
+static void run_pause(struct port_call *c, struct port_db *db)
+{
+    struct pause_api *p = bbt_container(c, struct pause_api, a.call);
+
+    BBT_KILLPOINT("provider-pause");
+    c->rc = port_db_rest_put(db, &p->row, &c->err);
+}
+
+static void pause_then(struct api *a)
+{
+    struct pause_api *p = bbt_container(a, struct pause_api, a);
+    bool was = p->ep->pause != ENDPOINT_FREE;
+
+    BBT_KILLPOINT("provider-pause-kept");
+    if (p->pause && !was)
+        endpoint_pause(p->ep, ENDPOINT_USER, p->row.text);
+    else if (!p->pause)
+        endpoint_resume(p->ep);
+    engine_poke(a->d->engine);
+    a->json = view_provider(p->ep);
+    (void)json_object_set_new(a->json, "changed", json_boolean(was != p->pause));
+}
+
+/* The store is told first, so that what is answered stands after a crash. */
+static void pause_or_resume(struct web_req *r, void *arg, bool pause)
+{
+    struct endpoint *e = find(r, arg);
+    json_t *body = e ? api_body(r) : NULL;
+    struct pause_api *p =
+        body ? (struct pause_api *)(void *)api_new(r, arg, sizeof *p) : NULL;
+
+    if (p) {
+        p->a.then = pause_then;
+        p->ep = e;
+        p->pause = pause;
+        (void)snprintf(p->row.name, sizeof p->row.name, "%s", e->conf->name);
+        if (pause) { /* one that the server has caused stays what it is */
+            (void)snprintf(p->row.reason, sizeof p->row.reason, "%s",
+                endpoint_wall_name(e->pause));
+            (void)snprintf(p->row.text, sizeof p->row.text, "%.200s",
+                e->pause ? e->pause_text : json_get_str(body, "reason", ""));
+        }
+        api_db(&p->a, run_pause);
+    }
+    json_decref(body);
+}
+
+void api_provider_pause(struct web_req *r, void *arg)
+{
+    pause_or_resume(r, arg, true);
+}
+
+void api_provider_resume(struct web_req *r, void *arg)
+{
+    pause_or_resume(r, arg, false);
 }
 
 /* ---- test ---- */
@@ -138,8 +238,13 @@ static void next_model(struct test_api *t)
 void api_provider_test(struct web_req *r, void *arg)
 {
     struct endpoint *e = find(r, arg);
-    struct test_api *t = e ? (struct test_api *)(void *)api_new(r, arg, sizeof *t) : NULL;
+    struct test_api *t;
 
+    if (e && e->pause == ENDPOINT_USER) {
+        api_problem(r, BBT_CONFLICT, "somebody has paused this provider: resume it first");
+        return;
+    }
+    t = e ? (struct test_api *)(void *)api_new(r, arg, sizeof *t) : NULL;
     if (!t)
         return;
     engine_release(t->a.d->engine);

@@ -38,13 +38,18 @@ json_t *api_view_job(struct daemon *d, const struct rec_job *j)
     bool has = j->state == REC_RUNNING && engine_live(d->engine, j->id, &live);
     const struct keep_ill *ill = engine_ill(d->engine);
     bool held = ill && j->state == REC_RUNNING;
+    const struct endpoint *shut =
+        j->state == REC_QUEUED ? engine_waits_for(d->engine, j->id) : NULL;
     json_t *v = json_pack(
         "{s:s, s:s, s:I, s:s, s:s, s:s, s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:{s:I, s:I}, "
         "s:o, s:o}",
         "apiVersion", "v1", "kind", "Job", "id", (json_int_t)j->id, "name", j->name, "state",
         rec_state_name(held ? REC_PAUSED : j->state), "reason",
-        held ? ill->reason : has ? live.why : j->reason, "detail",
-        held ? ill->text : j->detail,
+        held       ? ill->reason
+            : has  ? live.why
+            : shut ? "provider_paused"
+                   : j->reason,
+        "detail", held ? ill->text : shut ? shut->pause_text : j->detail,
         "priority", (json_int_t)j->priority, "created", api_time(j->created_us), "started",
         api_time(j->started_us), "ended", api_time(j->ended_us), "updated",
         api_time(j->updated_us), "usage", score_usage(&j->usage), "plan", "generations",

@@ -6,7 +6,6 @@
 #include "base/log.h"
 #include "base/yaml.h"
 #include "keys.h"
-#include "sched/sched.h"
 
 #include <getopt.h>
 #include <stdio.h>
@@ -183,9 +182,18 @@ static void apply(struct daemon *d, struct conf *fresh)
         mine->timeout_us = p->timeout_us;
         mine->connect_timeout_us = p->connect_timeout_us;
         mine->retry = p->retry;
-        sched_lane_limit(&e[i].lane, (size_t)p->concurrency);
-        op_wake(&e[i].kick);
+        mine->breaker = p->breaker;
     }
+    for (size_t i = 0; i < now->quotas.nr; i++) {
+        struct conf_quota *mine = (struct conf_quota *)now->quotas.item + i;
+        const struct conf_quota *q = conf_quota(fresh, mine->name);
+        char *name = mine->name;
+
+        if (q)
+            *mine = *q;
+        mine->name = name; /* each keeps its own */
+    }
+    engine_reload(d->engine);
 }
 
 enum bbt_rc setup_reload(struct daemon *d, struct bbt_err *err)

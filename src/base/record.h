@@ -43,6 +43,7 @@ const char *rec_phase_name(enum rec_phase p);
 #define REC_REASON_MAX 32
 #define REC_DETAIL_MAX 400
 #define REC_NAME_MAX 128
+#define REC_QUOTA_MAX 136
 
 /* What was spent and done. Every field only grows, over restarts too. */
 struct rec_usage {
@@ -114,6 +115,22 @@ struct rec_mark {
     uint64_t gen;
     uint32_t cand, batch;
     uint32_t tries; /* how often so far, this one included; 0 is read as 1 */
+};
+
+/* Requests that left together, for the log of a limit per minute. */
+struct rec_sent {
+    char quota[REC_QUOTA_MAX];
+    int64_t wall_us;
+    uint64_t requests, tokens;
+};
+
+/* A provider or a limit that is left alone, over restarts too. */
+struct rec_rest {
+    char name[REC_QUOTA_MAX]; /* of the provider; of the limit where `limit` */
+    int limit;
+    int64_t until_us;            /* wall clock; 0 = until somebody acts */
+    char reason[REC_REASON_MAX]; /* "" = the rest is over */
+    char text[REC_DETAIL_MAX];
 };
 
 struct rec_event {

@@ -1,26 +1,12 @@
 #include "engine/endpoint.h"
 
 #include "base/alloc.h"
-#include "engine/query.h"
 #include "engine/ports.h"
 #include "num/embmat.h"
+#include "prov/verdict.h"
 
+#include <stdio.h>
 #include <string.h>
-
-/* Hands out turns until the lane says "not now", and remembers until when. */
-static void kick_step(struct op *op)
-{
-    struct endpoint *e = bbt_container(op, struct endpoint, kick);
-    uint64_t now = port_now_us(), wake = SCHED_NEVER;
-    struct sched_item *item;
-
-    while ((item = sched_next(&e->lane, now, &wake)))
-        query_grant(item->user);
-    if (wake != e->wake_us) {
-        e->wake_us = wake;
-        op_wake(e->alarm);
-    }
-}
 
 /* Text names of the job file's parameters keep their type where they look like a number or
  * a truth value: {"scale": "2"} means the number. */
@@ -119,23 +105,32 @@ static const struct prov_adapter *adapter_of(const struct conf_provider *c)
             : conf_kind_name(c->kind));
 }
 
-enum bbt_rc endpoint_init(struct endpoint *e, const struct conf_provider *conf,
-    struct turnq *q, struct op *alarm, struct bbt_err *err)
+static struct breaker_conf breaker_of(const struct conf_breaker *b)
 {
+    return (struct breaker_conf){
+        b->window_us, b->min_requests, b->failure_ratio, b->open_us, b->open_cap_us};
+}
+
+enum bbt_rc endpoint_init(struct endpoint *e, const struct conf_provider *conf,
+    struct channel *channel, struct bbt_err *err)
+{
+    const struct breaker_conf breaker = breaker_of(&conf->breaker);
     const struct conf_model *models = conf->models.item;
     enum bbt_rc rc = BBT_OK;
 
-    *e = (struct endpoint){.conf = conf, .alarm = alarm, .wake_us = SCHED_NEVER};
+    *e = (struct endpoint){.conf = conf, .channel = channel, .next = channel->endpoints};
     e->adapter = adapter_of(conf);
-    sched_lane_init(&e->lane, (size_t)conf->concurrency);
-    op_init(&e->kick, q, kick_step);
+    gate_init(&e->gate, (size_t)conf->concurrency, &breaker);
     e->models = bbt_calloc(conf->models.nr, sizeof *e->models);
     if (!e->models)
         return bbt_fail(err, BBT_NOMEM, "no memory for provider %s", conf->name);
     e->models_nr = conf->models.nr;
     for (size_t i = 0; i < e->models_nr && rc == BBT_OK; i++)
         rc = endpoint_model_init(&e->models[i], &models[i], err);
-    return rc == BBT_OK ? rc : bbt_err_ctx(err, "provider %s", conf->name);
+    if (rc != BBT_OK)
+        return bbt_err_ctx(err, "provider %s", conf->name);
+    channel->endpoints = e;
+    return BBT_OK;
 }
 
 void endpoint_fini(struct endpoint *e)
@@ -145,9 +140,14 @@ void endpoint_fini(struct endpoint *e)
         embmat_free(e->models[i].mat);
     }
     bbt_free(e->models);
-    if (e->kick.q)
-        op_fini(&e->kick);
     *e = (struct endpoint){0};
+}
+
+void endpoint_limit(struct endpoint *e)
+{
+    e->gate.limit = (size_t)e->conf->concurrency;
+    e->gate.breaker.conf = breaker_of(&e->conf->breaker);
+    channel_kick(e->channel);
 }
 
 struct endpoint *endpoint_find(struct endpoint *e, size_t n, const char *name)
@@ -166,15 +166,111 @@ struct endpoint_model *endpoint_model(struct endpoint *e, const char *name)
     return NULL;
 }
 
+void endpoint_flow(struct endpoint *e, struct sched_flow *flow, unsigned weight)
+{
+    sched_flow_init(flow, &e->channel->lane, &e->gate, weight);
+}
+
+bool endpoint_shut(const struct endpoint *e, const struct sched_item *item, uint64_t now_us)
+{
+    const struct gate *g = &e->gate;
+
+    return g->paused || e->channel->lane.hold_until > now_us || g->hold_until > now_us ||
+        g->closed_until > now_us || (g->breaker.state != BREAKER_CLOSED && !item->probe);
+}
+
+void endpoint_hold(struct endpoint *e, uint64_t wait_us, bool whole_limit)
+{
+    uint64_t until = port_now_us() + wait_us;
+
+    if (whole_limit)
+        sched_hold(&e->channel->lane, until);
+    else
+        gate_hold(&e->gate, until);
+    if (whole_limit)
+        e->channel->changed++;
+    else
+        e->changed++;
+    channel_kick(e->channel);
+    op_wake(e->channel->alarm); /* to be kept */
+}
+
+void endpoint_pause(struct endpoint *e, enum endpoint_wall why, const char *text)
+{
+    e->pause = why;
+    e->wall = why != ENDPOINT_USER;
+    e->gate.paused = true;
+    (void)snprintf(e->pause_text, sizeof e->pause_text, "%.*s",
+        (int)sizeof e->pause_text - 1, text);
+    e->changed++;
+    channel_kick(e->channel);
+    op_wake(e->channel->alarm);
+}
+
+void endpoint_resume(struct endpoint *e)
+{
+    uint64_t far = port_now_us() + VERDICT_HINT_MAX_US;
+
+    e->pause = ENDPOINT_FREE;
+    e->wall = false;
+    e->pause_text[0] = '\0';
+    e->gate.paused = false;
+    if (e->gate.hold_until > far)
+        e->gate.hold_until = 0;
+    if (e->channel->lane.hold_until > far)
+        sched_release(&e->channel->lane);
+    breaker_reset(&e->gate.breaker);
+    sched_hurry(&e->channel->lane, &e->gate);
+    e->changed++;
+    e->channel->changed++;
+    channel_kick(e->channel);
+    op_wake(e->channel->alarm);
+}
+
+const char *endpoint_wall_name(enum endpoint_wall w)
+{
+    return w == ENDPOINT_AUTH ? "auth" : w == ENDPOINT_QUOTA ? "quota" : "user";
+}
+
 const char *endpoint_why(const struct endpoint *e, uint64_t now_us)
 {
-    if (e->lane.hold_until > now_us)
+    const struct sched_lane *lane = &e->channel->lane;
+
+    if (e->pause)
+        return "provider_paused";
+    if (lane->hold_until > now_us || e->gate.hold_until > now_us)
         return "rate_limit";
-    if (e->trouble && e->lane.failed >= 3)
+    if (e->gate.closed_until > now_us)
+        return "window";
+    if (e->gate.breaker.state != BREAKER_CLOSED ||
+        (e->trouble && e->gate.breaker.row >= 3))
         return "outage";
     if (e->trouble)
         return "retrying";
-    if (e->lane.queued > 0 && e->lane.inflight >= e->lane.window)
+    if (lane->queued == 0)
+        return "working";
+    if (lane->block == SCHED_IS_RATE)
+        return "rate_limit";
+    if (lane->block == SCHED_IS_FULL || e->gate.inflight >= e->gate.limit)
         return "concurrency";
     return "working";
+}
+
+uint64_t endpoint_wait_us(const struct endpoint *e, uint64_t now_us)
+{
+    const struct sched_lane *lane = &e->channel->lane;
+    uint64_t until = lane->hold_until;
+
+    if (e->pause)
+        return 0;
+    if (e->gate.hold_until > until)
+        until = e->gate.hold_until;
+    if (e->gate.closed_until > until)
+        until = e->gate.closed_until;
+    if (e->gate.breaker.state == BREAKER_OPEN && e->gate.breaker.open_until > until)
+        until = e->gate.breaker.open_until;
+    if (lane->queued && lane->block == SCHED_IS_RATE && e->channel->wake_us != SCHED_NEVER &&
+        e->channel->wake_us > until)
+        until = e->channel->wake_us;
+    return until > now_us ? until - now_us : 0;
 }

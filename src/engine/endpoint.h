@@ -1,13 +1,13 @@
-/* endpoint.h -- one provider as the engine sees it: its dialect, its limits, its models.
- *
- * Whoever wants to send puts a sched_item into a flow of the endpoint's lane and wakes
- * `kick`; the endpoint hands out turns (endpoint_granted_fn) as the limits allow. */
+/* endpoint.h -- one provider as the engine sees it: its dialect, its gate, its models. Its
+ * limits are those of its channel (channel.h), which it may share with others. */
 #ifndef ENGINE_ENDPOINT_H
 #define ENGINE_ENDPOINT_H
 
 #include "base/op.h"
+#include "engine/channel.h"
 #include "engine/keep.h"
 #include "prov/prov.h"
+#include "sched/backoff.h"
 #include "sched/sched.h"
 #include "spec/conf.h"
 
@@ -22,14 +22,26 @@ struct endpoint_model {
     bool stale; /* a job was refused since then: probe again before the next one */
 };
 
+enum endpoint_wall {
+    ENDPOINT_FREE,
+    ENDPOINT_USER,  /* a person said so: what waits goes on waiting */
+    ENDPOINT_AUTH,  /* the server refuses the credential */
+    ENDPOINT_QUOTA, /* money or a fixed quota is used up */
+};
+
 struct endpoint {
     const struct conf_provider *conf; /* borrowed */
     const struct prov_adapter *adapter;
-    struct sched_lane lane;
-    struct op kick;     /* wake it after any change to the lane */
-    struct op *alarm;   /* woken when wake_us has changed */
+    struct channel *channel; /* borrowed */
+    struct endpoint *next;   /* of the same channel */
+    struct gate gate;
+    struct backoff_budget budget;
     struct keep_ill *ill; /* the engine's; set by it */
-    uint64_t wake_us;   /* when asking the lane again can help; SCHED_NEVER */
+    enum endpoint_wall pause; /* nothing is sent until somebody acts */
+    bool wall;                /* and what waits for it ends; set with AUTH and QUOTA */
+    char pause_text[256];     /* the server's sentence; "" for USER */
+    uint64_t changed, kept;   /* grows with every pause, hold and resume; in the store */
+    bool was_paused;          /* as it is in the store */
     uint64_t answered_us; /* last good answer, turn time; 0 = none yet */
     const char *trouble;  /* outcome of the last failure since then, or NULL */
     char trouble_text[256];
@@ -38,9 +50,10 @@ struct endpoint {
     size_t models_nr;
 };
 
-/* Borrows `conf`, which must outlive the endpoint. BBT_INVALID, BBT_NOMEM. */
+/* Borrows `conf` and `channel`, which must outlive the endpoint, and joins the channel.
+ * BBT_INVALID, BBT_NOMEM. */
 BBT_NODISCARD enum bbt_rc endpoint_init(struct endpoint *e, const struct conf_provider *conf,
-    struct turnq *q, struct op *alarm, struct bbt_err *err);
+    struct channel *channel, struct bbt_err *err);
 void endpoint_fini(struct endpoint *e); /* a zeroed one is fine */
 
 /* A model of the configuration about which nothing is known yet. Freed by
@@ -48,14 +61,39 @@ void endpoint_fini(struct endpoint *e); /* a zeroed one is fine */
 BBT_NODISCARD enum bbt_rc endpoint_model_init(
     struct endpoint_model *em, const struct conf_model *c, struct bbt_err *err);
 
+/* Takes over limits of `conf` that have changed. */
+void endpoint_limit(struct endpoint *e);
+
 /* The one of that name among `n`; NULL. */
 struct endpoint *endpoint_find(struct endpoint *e, size_t n, const char *name);
 
 /* NULL where the configuration names no such model. */
 struct endpoint_model *endpoint_model(struct endpoint *e, const char *name);
 
-/* Why a request would have to wait now: "rate_limit", "outage", "retrying", "concurrency",
- * or "working" where nothing stands in the way. */
+/* A job's queue to this endpoint. */
+void endpoint_flow(struct endpoint *e, struct sched_flow *flow, unsigned weight);
+
+/* May an item that was given a turn leave now? It may not where the server has asked for a
+ * rest since then, or somebody or something else has closed the endpoint. */
+bool endpoint_shut(const struct endpoint *e, const struct sched_item *item, uint64_t now_us);
+
+/* The server asked for a rest of all requests: of the limit that it shares, or its own. */
+void endpoint_hold(struct endpoint *e, uint64_t wait_us, bool whole_limit);
+
+/* Stops using it until endpoint_resume(). With AUTH and QUOTA all that waits for it ends with
+ * that reason and `text`; with USER it waits. */
+void endpoint_pause(struct endpoint *e, enum endpoint_wall why, const char *text);
+/* Ends a pause, an open breaker, and rests that are longer than what is sat out by itself:
+ * somebody wants to try. */
+void endpoint_resume(struct endpoint *e);
+
+/* Pause reason of a job that meets the wall: "auth", "quota", or "user". */
+const char *endpoint_wall_name(enum endpoint_wall w);
+
+/* Why a request would have to wait now: "provider_paused", "rate_limit", "window", "outage",
+ * "retrying", "concurrency", or "working" where nothing stands in the way. */
 const char *endpoint_why(const struct endpoint *e, uint64_t now_us);
+/* For how long at least, as far as time alone decides; 0 where it does not. */
+uint64_t endpoint_wait_us(const struct endpoint *e, uint64_t now_us);
 
 #endif

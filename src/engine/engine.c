@@ -3,6 +3,8 @@
 #include "base/alloc.h"
 #include "base/killpoint.h"
 #include "base/log.h"
+#include "engine/admit.h"
+#include "engine/rests.h"
 #include "prov/verdict.h"
 
 #include <assert.h>
@@ -19,6 +21,8 @@ struct live {
 struct engine {
     const struct conf *conf;
     struct turnq *q;
+    struct channel *ch; /* quotas of the configuration, then one of each provider's own */
+    size_t ch_nr;
     struct endpoint *ep;
     size_t ep_nr;
     struct live *live;
@@ -27,79 +31,54 @@ struct engine {
     struct op admit; /* takes over jobs while there is room, and buries the ended */
     struct op alarm; /* something's time has come, or the nearest time has changed */
     struct op *idle;
-    bool started, stopping, look;
+    bool stopping, look;
     bool hold_first; /* jobs that a crash left running are held, not resumed */
     uint64_t sick_until;
 
     struct port_call next;
     bool asking;
-    int64_t *ids; /* of the live jobs, for the question */
-    size_t ids_nr;
+    struct admit_ask ask;
+    const char **shut; /* room for the names of paused providers */
     struct rec_job found;
     struct keep_ill ill;
-    bool hold;
+    struct rests rests;
 };
 
 /* ---- taking over ---- */
-
-/* What a crash left running waits for a person. */
-static enum bbt_rc hold_all(struct port_db *db, struct bbt_err *err)
-{
-    struct rec_job job;
-    enum bbt_rc rc;
-
-    while ((rc = port_db_next(db, 1u << REC_RUNNING, NULL, 0, &job, err)) == BBT_OK) {
-        rc = port_db_state(db, job.id, 1u << REC_RUNNING, REC_PAUSED, "restart_hold",
-            "the daemon was restarted", err);
-        if (rc == BBT_OK)
-            rc = port_db_event(db, job.id, "paused", "the daemon was restarted", err);
-        if (rc != BBT_OK)
-            return rc;
-    }
-    return rc == BBT_NOTFOUND ? BBT_OK : rc;
-}
 
 /* The next job, already marked as running, or BBT_NOTFOUND. */
 static void run_next(struct port_call *c, struct port_db *db)
 {
     struct engine *e = bbt_container(c, struct engine, next);
-    unsigned states = 1u << REC_QUEUED | 1u << REC_RUNNING;
-    enum rec_state was;
 
-    /* what is running already, in the eyes of its owner, goes on before anything starts */
-    c->rc = e->hold ? hold_all(db, &c->err) : BBT_OK;
-    if (c->rc == BBT_OK)
-        c->rc = port_db_next(
-            db, 1u << REC_RUNNING, e->ids, e->ids_nr, &e->found, &c->err);
-    if (c->rc == BBT_NOTFOUND)
-        c->rc = port_db_next(
-            db, 1u << REC_QUEUED, e->ids, e->ids_nr, &e->found, &c->err);
-    if (c->rc != BBT_OK)
-        return;
-    was = e->found.state;
-    BBT_KILLPOINT("admit");
-    c->rc = port_db_state(db, e->found.id, states, REC_RUNNING, "working", "", &c->err);
-    if (c->rc == BBT_OK)
-        c->rc = port_db_event(db, e->found.id, "running",
-            was == REC_RUNNING ? "resumed after a restart" : "started", &c->err);
-    BBT_KILLPOINT("admit-done");
+    c->rc = admit_next(&e->ask, db, &e->found, &c->err);
+}
+
+/* Whose jobs would run into a wall. */
+static size_t shut_providers(struct engine *e)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < e->ep_nr; i++)
+        if (e->ep[i].pause)
+            e->shut[n++] = e->ep[i].conf->name;
+    return n;
 }
 
 static void ask_next(struct engine *e)
 {
-    size_t n = 0;
-
-    bbt_free(e->ids);
-    e->ids = bbt_alloc_array(e->live_nr, sizeof *e->ids);
-    if (!e->ids) {
+    admit_fini(&e->ask);
+    e->ask = (struct admit_ask){.ids = bbt_alloc_array(e->live_nr, sizeof *e->ask.ids)};
+    if (!e->ask.ids) {
         e->sick_until = port_now_us() + SICK_US;
         op_wake(&e->alarm);
         return;
     }
     for (struct live *l = e->live; l; l = l->next)
-        e->ids[n++] = l->tune.id;
-    e->ids_nr = n;
-    e->hold = e->hold_first; /* nobody is live yet */
+        e->ask.ids[e->ask.ids_nr++] = l->tune.id;
+    e->ask.hold = e->hold_first; /* nobody is live yet */
+    e->ask.shut = e->shut;
+    e->ask.shut_nr = shut_providers(e);
     e->asking = true;
     e->look = false;
     e->next = (struct port_call){.run = run_next, .wake = &e->admit};
@@ -184,7 +163,7 @@ static void admit_step(struct op *op)
                 e->ill.ill = false; /* nobody else is left who would find out */
         }
     }
-    if (!e->asking && e->look && e->started && !e->stopping &&
+    if (!e->asking && e->look && e->rests.loaded && !e->stopping &&
         e->live_nr < e->conf->queue.max_running && port_now_us() >= e->sick_until)
         ask_next(e);
     if (e->idle && engine_idle(e))
@@ -198,13 +177,10 @@ static void alarm_step(struct op *op)
     struct engine *e = bbt_container(op, struct engine, alarm);
     uint64_t now = port_now_us(), next = PORT_NEVER;
 
-    for (size_t i = 0; i < e->ep_nr; i++) {
-        if (e->ep[i].wake_us <= now) {
-            e->ep[i].wake_us = SCHED_NEVER;
-            op_wake(&e->ep[i].kick);
-        } else if (e->ep[i].wake_us < next) {
-            next = e->ep[i].wake_us;
-        }
+    for (size_t i = 0; i < e->ch_nr; i++) {
+        uint64_t at = channel_alarm(&e->ch[i], now);
+
+        next = at < next ? at : next;
     }
     if (e->sick_until && e->sick_until <= now) {
         e->sick_until = 0;
@@ -214,16 +190,56 @@ static void alarm_step(struct op *op)
         next = e->sick_until;
     }
     port_alarm(&e->alarm, next);
+    rests_look(&e->rests);
 }
 
 /* ---- life ---- */
+
+/* What the providers that share a quota allow together, or one that has its own. */
+static size_t together(const struct conf *conf, const struct conf_quota *quota)
+{
+    const struct conf_provider *p = conf->providers.item;
+    size_t n = 0;
+
+    for (size_t i = 0; i < conf->providers.nr; i++)
+        if (p[i].quota && strcmp(p[i].quota, quota->name) == 0)
+            n += (size_t)p[i].concurrency;
+    return n;
+}
+
+static enum bbt_rc make_channels(struct engine *e, struct bbt_err *err)
+{
+    const struct conf *conf = e->conf;
+    const struct conf_quota *quota = conf->quotas.item;
+
+    e->ch = bbt_calloc(conf->quotas.nr + conf->providers.nr, sizeof *e->ch);
+    e->ep = bbt_calloc(conf->providers.nr, sizeof *e->ep);
+    e->shut = bbt_alloc_array(conf->providers.nr, sizeof *e->shut);
+    if (!e->ch || !e->ep || !e->shut)
+        return bbt_fail(err, BBT_NOMEM, "no memory for %zu providers", conf->providers.nr);
+    for (; e->ch_nr < conf->quotas.nr; e->ch_nr++)
+        channel_init(&e->ch[e->ch_nr], &quota[e->ch_nr], NULL,
+            together(conf, &quota[e->ch_nr]), e->q, &e->alarm);
+    return BBT_OK;
+}
+
+static struct channel *channel_of(struct engine *e, const struct conf_provider *p)
+{
+    const struct conf_quota *quota = e->conf->quotas.item;
+
+    for (size_t i = 0; p->quota && i < e->conf->quotas.nr; i++)
+        if (strcmp(quota[i].name, p->quota) == 0)
+            return &e->ch[i];
+    channel_init(&e->ch[e->ch_nr], NULL, p, 0, e->q, &e->alarm);
+    return &e->ch[e->ch_nr++];
+}
 
 enum bbt_rc engine_new(const struct conf *conf, struct turnq *q, struct engine **ret,
     struct bbt_err *err)
 {
     const struct conf_provider *p = conf->providers.item;
     struct engine *e = bbt_calloc(1, sizeof *e);
-    enum bbt_rc rc = BBT_OK;
+    enum bbt_rc rc;
 
     if (!e)
         return bbt_fail(err, BBT_NOMEM, "no memory for the engine");
@@ -232,13 +248,13 @@ enum bbt_rc engine_new(const struct conf *conf, struct turnq *q, struct engine *
     e->hold_first = conf->queue.on_restart == CONF_HOLD;
     op_init(&e->admit, q, admit_step);
     op_init(&e->alarm, q, alarm_step);
-    e->ep = bbt_calloc(conf->providers.nr, sizeof *e->ep);
-    if (!e->ep)
-        rc = bbt_fail(err, BBT_NOMEM, "no memory for %zu providers", conf->providers.nr);
+    rc = make_channels(e, err);
     for (; rc == BBT_OK && e->ep_nr < conf->providers.nr; e->ep_nr++) {
-        rc = endpoint_init(&e->ep[e->ep_nr], &p[e->ep_nr], q, &e->alarm, err);
+        rc = endpoint_init(&e->ep[e->ep_nr], &p[e->ep_nr], channel_of(e, &p[e->ep_nr]), err);
         e->ep[e->ep_nr].ill = &e->ill;
     }
+    e->rests = (struct rests){.ch = e->ch, .ch_nr = e->ch_nr, .ep = e->ep,
+        .ep_nr = e->ep_nr, .ill = &e->ill, .wake = &e->admit};
     if (rc == BBT_OK)
         *ret = e;
     else
@@ -251,19 +267,39 @@ void engine_free(struct engine *e)
     if (!e)
         return;
     assert(!e->live && !e->asking);
+    rests_fini(&e->rests);
     for (size_t i = 0; i < e->ep_nr; i++)
         endpoint_fini(&e->ep[i]);
+    for (size_t i = 0; i < e->ch_nr; i++)
+        channel_fini(&e->ch[i]);
     op_fini(&e->admit);
     op_fini(&e->alarm);
     bbt_free(e->ep);
-    bbt_free(e->ids);
+    bbt_free(e->ch);
+    bbt_free(e->shut);
+    admit_fini(&e->ask);
     bbt_free(e);
 }
 
 void engine_start(struct engine *e)
 {
-    e->started = true;
+    rests_start(&e->rests, e->q);
     engine_poke(e);
+}
+
+void engine_reload(struct engine *e)
+{
+    const struct conf_quota *quota = e->conf->quotas.item;
+    const struct conf_provider *p = e->conf->providers.item;
+
+    for (size_t i = 0; i < e->conf->quotas.nr; i++)
+        channel_limit(&e->ch[i], &quota[i], NULL, together(e->conf, &quota[i]));
+    for (size_t i = 0; i < e->ep_nr; i++) {
+        if (!p[i].quota)
+            channel_limit(e->ep[i].channel, NULL, &p[i], 0);
+        endpoint_limit(&e->ep[i]);
+    }
+    engine_release(e);
 }
 
 void engine_poke(struct engine *e)
@@ -274,13 +310,16 @@ void engine_poke(struct engine *e)
 
 void engine_release(struct engine *e)
 {
-    uint64_t now = port_now_us();
+    uint64_t far = port_now_us() + VERDICT_HINT_MAX_US;
 
-    for (size_t i = 0; i < e->ep_nr; i++)
-        if (e->ep[i].lane.hold_until > now + VERDICT_HINT_MAX_US) {
-            sched_release(&e->ep[i].lane);
-            op_wake(&e->ep[i].kick);
-        }
+    for (size_t i = 0; i < e->ep_nr; i++) {
+        struct endpoint *ep = &e->ep[i];
+
+        if (ep->pause == ENDPOINT_AUTH || ep->pause == ENDPOINT_QUOTA ||
+            (!ep->pause && (ep->channel->lane.hold_until > far || ep->gate.hold_until > far)))
+            endpoint_resume(ep);
+    }
+    engine_poke(e);
 }
 
 void engine_halt(struct engine *e, int64_t job)
@@ -304,12 +343,13 @@ void engine_stop(struct engine *e, struct op *idle, bool hard)
     for (struct live *l = e->live; l; l = l->next)
         if (!l->tune.over)
             tune_halt(&l->tune, hard);
+    rests_stop(&e->rests);
     op_wake(&e->admit);
 }
 
 bool engine_idle(const struct engine *e)
 {
-    return !e->live && !e->asking;
+    return !e->live && !e->asking && rests_idle(&e->rests);
 }
 
 size_t engine_running(const struct engine *e)
@@ -322,7 +362,7 @@ size_t engine_in_flight(const struct engine *e)
     size_t n = 0;
 
     for (size_t i = 0; i < e->ep_nr; i++)
-        n += e->ep[i].lane.inflight;
+        n += e->ep[i].gate.inflight;
     return n;
 }
 
@@ -341,10 +381,20 @@ bool engine_live(const struct engine *e, int64_t job, struct engine_live *ret)
             return true;
         ret->why = endpoint_why(ep, now);
         ret->trouble = ep->trouble ? ep->trouble_text : "";
-        ret->wait_us = ep->lane.hold_until > now ? ep->lane.hold_until - now : 0;
+        ret->wait_us = endpoint_wait_us(ep, now);
         return true;
     }
     return false;
+}
+
+struct endpoint *engine_waits_for(struct engine *e, int64_t job)
+{
+    if (e->asking)
+        return NULL; /* another thread writes the list */
+    for (size_t i = 0; i < e->ask.passed_nr; i++)
+        if (e->ask.passed[i].job == job)
+            return engine_endpoint(e, e->ask.shut[e->ask.passed[i].shut]);
+    return NULL;
 }
 
 const struct keep_ill *engine_ill(const struct engine *e)

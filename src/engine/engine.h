@@ -27,8 +27,13 @@ void engine_start(struct engine *e);
 /* A job may have become runnable. */
 void engine_poke(struct engine *e);
 
-/* Somebody wants to try again: ends holds that are longer than what is sat out by itself (a
- * server that asked for hours paused its jobs; their resume is a person's decision). */
+/* Limits of the configuration have changed (the same providers and quotas, in order); somebody
+ * wants to try again, too. */
+void engine_reload(struct engine *e);
+
+/* Somebody wants to try again: ends pauses of providers for a credential or money, and holds
+ * that are longer than what is sat out by itself (a server that asked for hours paused its
+ * jobs; their resume is a person's decision). A person's own pause of a provider stays. */
 void engine_release(struct engine *e);
 
 /* Sends nothing more for this job and lets go of it; its row is the caller's business. Fine
@@ -51,11 +56,14 @@ size_t engine_in_flight(const struct engine *e);
 /* Why a running job is where it is; false where the engine does not have it. */
 struct engine_live {
     struct tune_progress progress;
-    const char *why;        /* working, rate_limit, outage, retrying, concurrency */
+    const char *why;        /* as endpoint_why() */
     const char *trouble;    /* last failure's sentence; "" where none */
-    uint64_t wait_us;       /* nothing is sent for so long; 0 = no hold */
+    uint64_t wait_us;       /* nothing is sent for so long, as far as one knows */
 };
 bool engine_live(const struct engine *e, int64_t job, struct engine_live *ret);
+
+/* The paused provider that a queued job waits for; NULL where that is not what it waits for. */
+struct endpoint *engine_waits_for(struct engine *e, int64_t job);
 
 /* What is wrong with the store, or NULL: then nothing is sent and nothing is taken over. */
 const struct keep_ill *engine_ill(const struct engine *e);

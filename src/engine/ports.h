@@ -111,6 +111,18 @@ BBT_NODISCARD enum bbt_rc port_db_result_get(
 BBT_NODISCARD enum bbt_rc port_db_event(struct port_db *db, int64_t job, const char *kind,
     const char *text, struct bbt_err *err);
 
+/* What is sent against a limit per minute, and what an earlier daemon sent since `since_us`,
+ * oldest first (*ret is to be freed by bbt_free()). */
+BBT_NODISCARD enum bbt_rc port_db_sent_put(
+    struct port_db *db, const struct rec_sent *sent, struct bbt_err *err);
+BBT_NODISCARD enum bbt_rc port_db_sent_list(struct port_db *db, int64_t since_us,
+    struct rec_sent **ret, size_t *ret_n, struct bbt_err *err);
+/* Providers and limits that are left alone; a rest without reason is over. */
+BBT_NODISCARD enum bbt_rc port_db_rest_put(
+    struct port_db *db, const struct rec_rest *rest, struct bbt_err *err);
+BBT_NODISCARD enum bbt_rc port_db_rest_list(
+    struct port_db *db, struct rec_rest **ret, size_t *ret_n, struct bbt_err *err);
+
 /* ---- the response cache ---- */
 
 /* Is there one? The loop's thread. */

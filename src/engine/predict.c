@@ -91,7 +91,7 @@ static void loaded(struct predict *p)
         predict_end(p, BBT_CONFLICT, &err);
         return;
     }
-    sched_flow_init(&p->flow, &p->ep->lane, 9); /* somebody waits for this one */
+    endpoint_flow(p->ep, &p->flow, 9); /* somebody waits for this one */
     if (p->model->m.probed && p->model->tried) {
         build(p);
         return;

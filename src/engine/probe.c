@@ -126,6 +126,7 @@ static void start_call(struct probe *p)
     p->query = (struct query){
         .ep = p->ep,
         .flow = &p->flow,
+        .cost = canary ? (uint64_t)p->len + p->rows : 1,
         .encode = canary ? encode_canary : encode_step,
         .decode = canary ? decode_canary : decode_step,
         .raw = !canary,
@@ -332,7 +333,7 @@ void probe_start(struct probe *p, struct turnq *q)
         probe_end(p, p->rc);
         return;
     }
-    sched_flow_init(&p->flow, &p->ep->lane, 1);
+    endpoint_flow(p->ep, &p->flow, 1);
     p->state = PROBE_TOK;
     p->work = (struct port_call){.run = run_tok, .wake = &p->op};
     port_work_run(&p->work);

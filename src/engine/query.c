@@ -1,11 +1,15 @@
 #include "engine/query.h"
 
+#include "base/killpoint.h"
 #include "base/log.h"
 #include "prov/verdict.h"
 
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
+
+/* A disk that takes longer than QUERY_NOTE_US for every note does not stop the work. */
+#define NOTES_MAX 4u
 
 static void query_step(struct op *op);
 
@@ -33,15 +37,16 @@ static void query_move(struct query *c, enum query_state to)
 void query_init(struct query *c, struct turnq *q)
 {
     op_init(&c->op, q, query_step);
-    sched_item_init(&c->item, c);
+    sched_item_init(&c->item, c, c->cost);
     c->state = QUERY_IDLE;
 }
 
 void query_start(struct query *c)
 {
     query_move(c, QUERY_QUEUED);
+    backoff_earn(&c->ep->budget);
     sched_put(c->flow, &c->item, 0, port_now_us());
-    op_wake(&c->ep->kick);
+    channel_kick(c->ep->channel);
 }
 
 void query_drop(struct query *c)
@@ -72,6 +77,12 @@ void query_grant(struct query *c)
     op_wake(&c->op);
 }
 
+void query_wall(struct query *c)
+{
+    c->walled = true;
+    op_wake(&c->op);
+}
+
 static void query_end(struct query *c, enum bbt_rc rc)
 {
     query_move(c, QUERY_DONE);
@@ -85,7 +96,7 @@ static void query_end(struct query *c, enum bbt_rc rc)
 static void give_back(struct query *c, enum sched_outcome outcome)
 {
     sched_done(&c->item, outcome, port_now_us());
-    op_wake(&c->ep->kick);
+    channel_kick(c->ep->channel);
 }
 
 static const char *reply_header(const void *arg, const char *name)
@@ -132,9 +143,37 @@ static void send_now(struct query *c)
         c->x.header[i].value = c->req.header[i].value;
     }
     c->aborted = false;
+    c->noted = false;
+    c->notes = 0;
     c->tries++;
     c->ep->sent++;
+    sched_sent(&c->item, port_now_us());
+    channel_kick(c->ep->channel); /* now the quota knows when there is room again */
     port_http_start(&c->x);
+}
+
+static bool is_rate(const struct verdict *v)
+{
+    return strcmp(v->outcome, "rate_limited") == 0;
+}
+
+/* What a failure says about the endpoint. */
+static enum sched_outcome outcome_of(const struct verdict *v)
+{
+    return !v->throttled ? SCHED_FAILED : is_rate(v) ? SCHED_THROTTLED : SCHED_OVERLOADED;
+}
+
+static void note_trouble(struct query *c, const struct verdict *v)
+{
+    c->failures++;
+    c->ep->failed++;
+    c->ep->trouble = v->outcome;
+    (void)snprintf(c->ep->trouble_text, sizeof c->ep->trouble_text, "%.*s",
+        (int)sizeof c->ep->trouble_text - 1, v->text);
+    if (!c->trouble_us)
+        c->trouble_us = port_now_us();
+    c->alike = c->outcome && strcmp(c->outcome, v->outcome) == 0 ? c->alike + 1 : 1;
+    c->outcome = v->outcome;
 }
 
 /* A failure that may pass: back into the queue, unless this has gone on for too long. */
@@ -142,17 +181,10 @@ static void retry(struct query *c, const struct verdict *v)
 {
     const struct conf_provider *conf = c->ep->conf;
     uint64_t now = port_now_us(), wait;
+    unsigned tries;
 
-    c->failures++;
-    c->ep->failed++;
-    c->ep->trouble = v->outcome;
-    (void)snprintf(c->ep->trouble_text, sizeof c->ep->trouble_text, "%.*s",
-        (int)sizeof c->ep->trouble_text - 1, v->text);
-    if (!c->trouble_us)
-        c->trouble_us = now;
-    c->alike = c->outcome && strcmp(c->outcome, v->outcome) == 0 ? c->alike + 1 : 1;
-    c->outcome = v->outcome;
-    give_back(c, v->throttled ? SCHED_THROTTLED : SCHED_FAILED);
+    note_trouble(c, v);
+    give_back(c, outcome_of(v));
     if ((v->tries_max && c->alike >= v->tries_max) ||
         (conf->retry.give_up_us && now - c->trouble_us > conf->retry.give_up_us)) {
         c->reason = "provider";
@@ -160,14 +192,16 @@ static void retry(struct query *c, const struct verdict *v)
                         conf->name, c->tries, v->text));
         return;
     }
-    wait = sched_backoff_within_us(conf->retry.base_us, conf->retry.cap_us, c->tries,
-        v->hint_us, port_jitter());
+    tries = c->tries + (backoff_spend(&c->ep->budget) ? 0 : BACKOFF_BEYOND);
+    wait = backoff_us(
+        conf->retry.base_us, conf->retry.cap_us, tries, v->hint_us, port_jitter());
     if (c->failures == 1)
         log_warn("request-retry", "%s: %s; next attempt in %.1f s", conf->name, v->text,
             (double)wait / 1e6);
     query_move(c, QUERY_QUEUED);
+    c->item.hinted = v->hint_us > 0;
     sched_put(c->flow, &c->item, now + wait, now);
-    op_wake(&c->ep->kick);
+    channel_kick(c->ep->channel);
 }
 
 static void give_up(struct query *c, const struct verdict *v)
@@ -179,6 +213,10 @@ static void give_up(struct query *c, const struct verdict *v)
         query_end(c, BBT_CANCELED);
         return;
     }
+    if (v->class == VERDICT_PAUSE_AUTH)
+        endpoint_pause(c->ep, ENDPOINT_AUTH, v->text);
+    else if (v->class == VERDICT_PAUSE_QUOTA)
+        endpoint_pause(c->ep, ENDPOINT_QUOTA, v->text);
     c->reason = v->class == VERDICT_PAUSE_AUTH ? "auth"
         : v->class == VERDICT_PAUSE_QUOTA      ? "quota"
                                                : "provider";
@@ -189,11 +227,12 @@ static void give_up(struct query *c, const struct verdict *v)
 
 static void judge(struct query *c, const struct verdict *v)
 {
-    if (v->hold && v->hint_us) /* for all, whatever becomes of this one */
-        sched_hold(&c->ep->lane, port_now_us() + v->hint_us);
+    /* for all, whatever becomes of this one: the limit, or the server alone */
+    if (v->hold && v->hint_us)
+        endpoint_hold(c->ep, v->hint_us, is_rate(v));
     if (v->class == VERDICT_RETRY && c->cancel) {
         c->failures++;
-        give_back(c, SCHED_FAILED);
+        give_back(c, outcome_of(v));
         query_end(c, BBT_CANCELED);
     } else if (v->class == VERDICT_RETRY) {
         retry(c, v);
@@ -225,6 +264,7 @@ static void take_answer(struct query *c)
             c->ep->answered++;
             c->ep->answered_us = port_now_us();
             c->ep->trouble = NULL;
+            sched_settle(&c->item, c->spent, port_now_us());
             request_over(c);
             give_back(c, SCHED_GOOD);
             query_end(c, BBT_OK);
@@ -237,19 +277,66 @@ static void take_answer(struct query *c)
     judge(c, &v);
 }
 
+static bool limited(const struct query *c)
+{
+    return quota_limited(&c->ep->channel->lane.quota);
+}
+
+static void run_gate(struct port_call *p, struct port_db *db)
+{
+    struct query *c = bbt_container(p, struct query, keep.call);
+
+    if (c->marking)
+        c->gate(p, db);
+    if (p->rc != BBT_OK || !c->noting)
+        return;
+    BBT_KILLPOINT("sent-put");
+    p->rc = port_db_sent_put(db, &c->note, &p->err);
+    BBT_KILLPOINT("sent-done");
+}
+
+/* True where something must become durable before this attempt leaves. A note that the disk
+ * took too long for would tell a restarted daemon a time that is too early. */
+static bool needs_gate(struct query *c)
+{
+    c->marking = c->gate && !c->gated;
+    c->noting = limited(c) && c->notes < NOTES_MAX &&
+        (!c->noted || port_now_us() - c->noted_us > QUERY_NOTE_US);
+    return c->marking || c->noting;
+}
+
+static void pass_gate(struct query *c)
+{
+    if (c->state != QUERY_GATE)
+        query_move(c, QUERY_GATE);
+    if (c->noting) {
+        c->notes++;
+        c->noted_us = port_now_us();
+        c->note = (struct rec_sent){
+            .wall_us = port_wall_us(), .requests = 1, .tokens = c->item.cost};
+        memcpy(c->note.quota, c->ep->channel->name, sizeof c->note.quota);
+    }
+    keep_fini(&c->keep);
+    c->keep = (struct keep){.run = run_gate, .ill = c->ep->ill, .wake = &c->op};
+    keep_start(&c->keep, c->op.q);
+}
+
 /* A server may have asked for a rest since the turn was granted: then it is given back. */
 static void send_or_wait(struct query *c)
 {
     uint64_t now = port_now_us();
 
-    if (c->ep->lane.hold_until <= now) {
-        send_now(c);
+    if (endpoint_shut(c->ep, &c->item, now)) {
+        give_back(c, SCHED_NEUTRAL);
+        if (c->state != QUERY_QUEUED)
+            query_move(c, QUERY_QUEUED);
+        sched_put(c->flow, &c->item, 0, now);
         return;
     }
-    give_back(c, SCHED_NEUTRAL);
-    if (c->state != QUERY_QUEUED)
-        query_move(c, QUERY_QUEUED);
-    sched_put(c->flow, &c->item, 0, now);
+    if (needs_gate(c))
+        pass_gate(c);
+    else
+        send_now(c);
 }
 
 /* Else a polite stop would leave marks of what never left. */
@@ -270,17 +357,46 @@ static void end_unsent(struct query *c, enum bbt_rc rc)
     query_end(c, rc);
 }
 
+/* No minute's allowance is enough for it. */
+static void end_oversize(struct query *c)
+{
+    const struct quota *q = &c->ep->channel->lane.quota;
+
+    c->reason = "provider";
+    end_unsent(c,
+        bbt_fail(&c->err, BBT_INVALID,
+            "%s: one request takes about %llu tokens, and its limit allows %llu a minute "
+            "(give the model a smaller `batch`)",
+            c->ep->conf->name, (unsigned long long)c->item.cost,
+            (unsigned long long)q->cap[SLIDE_TOKENS]));
+}
+
+static void end_walled(struct query *c)
+{
+    c->reason = endpoint_wall_name(c->ep->pause);
+    end_unsent(c,
+        bbt_fail(&c->err, c->ep->pause == ENDPOINT_AUTH ? BBT_DENIED : BBT_INVALID, "%s: %s",
+            c->ep->conf->name, c->ep->pause_text));
+}
+
 static void step_queued(struct query *c)
 {
+    if (c->walled && !c->cancel) {
+        c->walled = false;
+        if (c->ep->wall) {
+            end_walled(c);
+        } else { /* somebody has ended the pause meanwhile */
+            sched_put(c->flow, &c->item, 0, port_now_us());
+            channel_kick(c->ep->channel);
+        }
+        return;
+    }
     if (c->granted && !c->cancel) {
         c->granted = false;
-        if (!c->gate || c->gated) {
+        if (c->item.oversize)
+            end_oversize(c);
+        else
             send_or_wait(c);
-            return;
-        }
-        query_move(c, QUERY_GATE);
-        c->keep = (struct keep){.run = c->gate, .ill = c->ep->ill, .wake = &c->op};
-        keep_start(&c->keep, c->op.q);
         return;
     }
     if (!c->cancel)
@@ -298,16 +414,25 @@ static void step_queued(struct query *c)
 
 static void step_gate(struct query *c)
 {
+    bool good;
+
     if (c->cancel && (!c->ungating || c->hard))
         keep_drop(&c->keep);
     if (!c->keep.done)
         return;
-    c->gated = c->keep.call.rc == BBT_OK && !c->ungating;
-    if (c->gated && !c->cancel) {
+    good = c->keep.call.rc == BBT_OK;
+    if (c->ungating) {
+        c->gated = false;
+        end_unsent(c, BBT_CANCELED);
+        return;
+    }
+    c->gated = c->gated || (good && c->marking);
+    c->noted = c->noted || (good && c->noting);
+    if (good && !c->cancel) {
         send_or_wait(c);
         return;
     }
-    if (c->gated && c->ungate) {
+    if (c->gated && c->tries == 0 && c->ungate) {
         take_back(c);
         return;
     }

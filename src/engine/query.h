@@ -7,14 +7,18 @@
  *      '   for a rest meanwhile               |
  *      '------------- transient failure ------'
  *
- * The gate is a call to the store that must be durable before the request may leave (the
- * mark of what may be paid twice); without one the state is passed through. Retries are
- * limited by time, not by number: an outage of hours is sat out. */
+ * The gate is a call to the store that must be durable before the request may leave: the mark
+ * of what may be paid twice, once, and where the quota has limits per minute the note of what
+ * is sent, for every attempt. Without either the state is passed through. Retries are limited
+ * by time, not by number: an outage of hours is sat out. */
 #ifndef ENGINE_QUERY_H
 #define ENGINE_QUERY_H
 
 #include "engine/endpoint.h"
 #include "engine/ports.h"
+
+/* A note of what is sent is at most so much older than the sending. */
+#define QUERY_NOTE_US 1000000u
 
 enum query_state { QUERY_IDLE, QUERY_QUEUED, QUERY_GATE, QUERY_SENT, QUERY_DONE, QUERY_STATE_NR };
 
@@ -23,7 +27,8 @@ struct query;
 struct query {
     /* in: set by the owner before query_start() */
     struct endpoint *ep;
-    struct sched_flow *flow; /* of the endpoint's lane */
+    struct sched_flow *flow; /* of the endpoint: endpoint_flow() */
+    uint64_t cost;           /* tokens that it takes, as far as one knows before */
     /* Builds the request when it is its turn. Its failure ends the call. */
     enum bbt_rc (*encode)(struct query *c, struct prov_http *ret, struct bbt_err *err);
     /* Gets a 2xx body as it comes: status and headers in `r`; its body is NULL where a body
@@ -40,6 +45,9 @@ struct query {
     void (*ungate)(struct port_call *p, struct port_db *db); /* takes it back, unsent; or NULL */
     struct op *wake;
 
+    /* decode may set it: tokens that it took */
+    uint64_t spent;
+
     /* facts: read by the owner when `done` */
     bool done;
     enum bbt_rc rc;     /* OK, CANCELED, or why it was given up */
@@ -53,6 +61,12 @@ struct query {
     enum query_state state;
     struct sched_item item;
     bool granted, cancel, hard, gated, ungating, aborted;
+    bool walled;         /* the endpoint cannot be used: ends with its reason */
+    bool marking, noting; /* what the gate does this time */
+    bool noted;          /* this attempt is in the store's log of what was sent */
+    uint64_t noted_us;   /* turn time of that note */
+    unsigned notes;      /* in a row for one attempt */
+    struct rec_sent note;
     uint64_t trouble_us; /* since when it fails; 0 = it does not */
     const char *outcome; /* of the last failure */
     unsigned alike;      /* failures of that outcome in a row */
@@ -73,8 +87,10 @@ void query_abort(struct query *c);
 /* Frees what a done (or never started) call holds. */
 void query_fini(struct query *c);
 
-/* For the endpoint: it is this call's turn. */
+/* For the channel: it is this call's turn. */
 void query_grant(struct query *c);
+/* For the channel: taken out of the queue, since the endpoint waits for a person. */
+void query_wall(struct query *c);
 
 /* Lower-case name; "unknown" outside the enum. */
 const char *query_state_name(enum query_state s);

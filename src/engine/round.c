@@ -147,6 +147,7 @@ static enum bbt_rc eval_decode(
     e->row.tokens_in = a.tokens_in < UINT32_MAX ? (uint32_t)a.tokens_in : UINT32_MAX;
     e->row.tokens_out = a.tokens_out < UINT32_MAX ? (uint32_t)a.tokens_out : UINT32_MAX;
     e->row.logit = a.logit;
+    c->spent = a.tokens_in + a.tokens_out;
     a.logit = NULL;
     prov_answer_fini(&a);
     return BBT_OK;
@@ -423,6 +424,17 @@ static const struct rec_answer *find_known(
     return NULL;
 }
 
+/* Tokens that the server will read, as far as we see them. */
+static uint64_t cost_of(const struct round *r, uint32_t batch)
+{
+    const struct prov_batch *b = &r->set->batch[batch].wire;
+    uint64_t n = r->prompt && r->compose == PROV_PREPEND ? b->rows * r->rows : 0;
+
+    for (size_t i = 0; i < b->rows; i++)
+        n += (uint64_t)b->len[i];
+    return n;
+}
+
 static void start_eval(struct round_eval *e, struct round *r, uint32_t cand, uint32_t batch)
 {
     e->round = r;
@@ -443,6 +455,7 @@ static void start_eval(struct round_eval *e, struct round *r, uint32_t cand, uin
     e->query = (struct query){
         .ep = r->ep,
         .flow = r->flow,
+        .cost = cost_of(r, batch),
         .encode = eval_encode,
         .feed = eval_feed,
         .over = eval_over_wire,

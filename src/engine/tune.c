@@ -274,8 +274,7 @@ static unsigned share_of(int64_t priority)
 
 void tune_open_flow(struct tune *t)
 {
-    sched_flow_init(
-        &t->flow, &t->ep->lane, share_of(t->urged ? t->priority : t->job.priority));
+    endpoint_flow(t->ep, &t->flow, share_of(t->urged ? t->priority : t->job.priority));
 }
 
 void tune_priority(struct tune *t, int64_t priority)

@@ -21,6 +21,7 @@ struct backoff_budget {
 };
 #define BACKOFF_FIFTHS_MAX 500u
 
+/* A request is asked for the first time. */
 void backoff_earn(struct backoff_budget *b);
 /* False where retries are more than their share: they should then be rarer. */
 bool backoff_spend(struct backoff_budget *b);

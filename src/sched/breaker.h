@@ -47,8 +47,8 @@ bool breaker_allows(struct breaker *b, uint64_t now, uint64_t *ret_wake);
 /* A request is given a turn; true where it is the probe, to be told to breaker_done(). */
 bool breaker_take(struct breaker *b);
 
-/* How it ended. */
 enum breaker_news { BREAKER_GOOD, BREAKER_BAD, BREAKER_NONE };
+/* How it ended; `probe` as breaker_take() said. */
 void breaker_done(struct breaker *b, enum breaker_news news, bool probe, uint64_t now);
 
 /* Somebody knows better: asks at once. */

@@ -46,7 +46,7 @@ void quota_limit(struct quota *q, const struct quota_limits *limits)
 
 bool quota_limited(const struct quota *q)
 {
-    return q->limits.per_minute[0] || q->limits.per_minute[1] || q->limits.honour;
+    return q->cap[SLIDE_REQUESTS] != QUOTA_NEVER || q->cap[SLIDE_TOKENS] != QUOTA_NEVER;
 }
 
 bool quota_fits(const struct quota *q, uint64_t tokens)
@@ -112,8 +112,10 @@ void quota_reserve(struct quota *q, uint64_t tokens, uint64_t now)
 void quota_back(struct quota *q, uint64_t tokens)
 {
     for (unsigned d = 0; d < SLIDE_DIMS; d++) {
-        assert(q->pending[d] >= amount_of(d, tokens));
-        q->pending[d] -= amount_of(d, tokens);
+        uint64_t amount = amount_of(d, tokens);
+
+        assert(q->pending[d] >= amount);
+        q->pending[d] -= amount;
     }
 }
 

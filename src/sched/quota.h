@@ -52,7 +52,7 @@ struct quota {
 void quota_init(struct quota *q, const struct quota_limits *limits);
 /* Other limits from a reloaded configuration; what was sent stays sent. */
 void quota_limit(struct quota *q, const struct quota_limits *limits);
-/* True where anything is limited at all, or may come to be. */
+/* True where anything is limited, by us or by what the server has said. */
 bool quota_limited(const struct quota *q);
 
 /* False where a request of so many tokens is more than a whole minute's allowance. */
@@ -61,6 +61,7 @@ bool quota_fits(const struct quota *q, uint64_t tokens);
  * the end of a reservation can tell, or nothing ever will. */
 uint64_t quota_when(struct quota *q, uint64_t tokens, uint64_t now);
 
+/* One request of so many tokens is about to leave; it leaves now; it does not after all. */
 void quota_reserve(struct quota *q, uint64_t tokens, uint64_t now);
 void quota_sent(struct quota *q, uint64_t tokens, uint64_t now);
 void quota_back(struct quota *q, uint64_t tokens);

@@ -17,6 +17,7 @@ void sched_lane_init(struct sched_lane *lane, const struct quota_limits *limits,
     lane->flows = NULL;
     lane->delayed = (struct pheap){0};
     lane->turn = lane->seq = 0;
+    lane->weight_max = 1;
     quota_init(&lane->quota, limits);
     aimd_init(&lane->aimd, concurrency, fixed);
 }
@@ -177,7 +178,10 @@ static uint64_t rank(const struct sched_flow *f)
 {
     uint64_t at = start_of(f);
 
-    return straggles(f) ? at - price(f, head(f)->cost * SCHED_BOOST) : at;
+    /* by the clock of the weightiest: a light flow does not get ahead of it by much */
+    return straggles(f)
+        ? at - ((head(f)->cost * SCHED_BOOST) << CLOCK_SHIFT) / f->lane->weight_max
+        : at;
 }
 
 static bool before(const struct sched_flow *a, const struct sched_flow *b)
@@ -193,6 +197,10 @@ static struct sched_flow *fairest(struct sched_lane *lane, uint64_t now, uint64_
     struct sched_flow *best = NULL;
     uint64_t clock = UINT64_MAX;
 
+    lane->weight_max = 1;
+    for (struct sched_flow *f = lane->flows; f; f = f->next)
+        if (f->weight > lane->weight_max)
+            lane->weight_max = f->weight;
     for (struct sched_flow *f = lane->flows; f; f = f->next) {
         uint64_t at;
 

@@ -77,6 +77,7 @@ struct sched_lane {
     uint64_t hold_until; /* nothing is sent before; 0 = no hold */
     uint64_t clock;      /* of the flow that was served last: the time at which others join */
     enum sched_block block;
+    unsigned weight_max; /* of the flows that wait */
     struct sched_flow *flows;
     struct pheap delayed;
     uint64_t turn, seq;

@@ -110,6 +110,8 @@ static const struct key provider_keys[] = {
         "API key: an environment variable, wiped once it is read"),
     ROW("key_header", KEY_NAME, key_header, 1, 63, "authorization",
         "header of the key; authorization: as \"Bearer KEY\""),
+    ROW("quota", KEY_NAME, quota, 1, 128, NULL,
+        "the limit that it shares with others; absent: one of its own"),
     ROW("concurrency", KEY_COUNT, concurrency, 1, 1024, "4",
         "requests in flight at once"),
     ROW("http.timeout", KEY_TIME, timeout_us, 0.001, 86400, "120s",
@@ -123,6 +125,28 @@ static const struct key provider_keys[] = {
     ROW("retry.cap", KEY_TIME, retry.cap_us, 0.001, 86400, "5m", "longest wait"),
     ROW("retry.give_up_after", KEY_TIME, retry.give_up_us, 0, 31536000, "12h",
         "so long without success pauses the job; 0s: never"),
+    ROW("breaker.window", KEY_TIME, breaker.window_us, 1, 86400, "60s",
+        "failures are counted over so long"),
+    ROW("breaker.min_requests", KEY_COUNT, breaker.min_requests, 1, 1e6, "10",
+        "fewer tell nothing; so many failures in a row are enough, too"),
+    ROW("breaker.failure_ratio", KEY_SHARE, breaker.failure_ratio, 0.01, 1, "50%",
+        "of them: the provider is left alone"),
+    ROW("breaker.open_for", KEY_TIME, breaker.open_us, 0.1, 86400, "30s",
+        "then one request tries; a failure doubles it"),
+    ROW("breaker.open_cap", KEY_TIME, breaker.open_cap_us, 0.1, 86400, "15m",
+        "longest such time"),
+    {.path = "maintenance",
+        .type = KEY_ITEMS,
+        .at = offsetof(struct OF, maintenance),
+        .max = 64,
+        .items = &spec_window_table,
+        .help = "hours in which nothing is sent"},
+    {.path = "windows",
+        .type = KEY_ITEMS,
+        .at = offsetof(struct OF, windows),
+        .max = 64,
+        .items = &spec_window_table,
+        .help = "hours outside of which nothing is sent; absent: always"},
     {.path = "models",
         .type = KEY_ITEMS,
         .at = offsetof(struct OF, models),
@@ -185,6 +209,13 @@ static const struct key keys[] = {
         "for numerics; absent: one"),
     ROW("blas_threads", KEY_COUNT, blas_threads, 1, 256, NULL,
         "of OpenBLAS; absent: one"),
+    {.path = "quotas",
+        .type = KEY_ITEMS,
+        .at = offsetof(struct OF, quotas),
+        .min = 0,
+        .max = 256,
+        .items = &conf_quota_table,
+        .help = "limits at the vendors, each shared by the providers that name it"},
     {.path = "providers",
         .type = KEY_ITEMS,
         .at = offsetof(struct OF, providers),
@@ -287,6 +318,27 @@ static void check_price(const struct conf *c, size_t i, size_t k,
             m->name ? m->name : "");
 }
 
+static void check_quotas(const struct conf *c, struct spec_problems *problems)
+{
+    const struct conf_quota *q = c->quotas.item;
+    const struct conf_provider *p = c->providers.item;
+    char pointer[96];
+
+    for (size_t i = 0; i < c->quotas.nr; i++)
+        for (size_t j = 0; q[i].name && j < i; j++)
+            if (q[j].name && strcmp(q[i].name, q[j].name) == 0) {
+                (void)snprintf(pointer, sizeof pointer, "/quotas/%zu/name", i);
+                problem_add(problems, pointer, false, NULL,
+                    "quotas[%zu].name: a second quota \"%.60s\"", i, q[i].name);
+            }
+    for (size_t i = 0; i < c->providers.nr; i++)
+        if (p[i].quota && !conf_quota(c, p[i].quota)) {
+            (void)snprintf(pointer, sizeof pointer, "/providers/%zu/quota", i);
+            problem_add(problems, pointer, false, "an entry of `quotas` with that name",
+                "providers[%zu].quota: there is no quota \"%.60s\"", i, p[i].quota);
+        }
+}
+
 static void check_providers(const struct conf *c, struct spec_problems *problems)
 {
     const struct conf_provider *p = c->providers.item;
@@ -317,6 +369,7 @@ enum bbt_rc conf_parse(const json_t *tree, struct conf **ret,
         return bbt_fail(err, BBT_NOMEM, "no memory to check the configuration");
     table_read(&conf_table, tree, "", c, problems);
     check_providers(c, problems);
+    check_quotas(c, problems);
     conf_kind_settle(c, problems);
     rc = problem_verdict(problems, conf_table.name, err);
     if (rc == BBT_OK)
@@ -346,6 +399,16 @@ const struct conf_provider *conf_provider(const struct conf *c, const char *name
     for (size_t i = 0; i < c->providers.nr; i++)
         if (strcmp(p[i].name, name) == 0)
             return &p[i];
+    return NULL;
+}
+
+const struct conf_quota *conf_quota(const struct conf *c, const char *name)
+{
+    const struct conf_quota *q = c->quotas.item;
+
+    for (size_t i = 0; i < c->quotas.nr; i++)
+        if (q[i].name && strcmp(q[i].name, name) == 0)
+            return &q[i];
     return NULL;
 }
 

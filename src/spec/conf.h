@@ -8,8 +8,10 @@
 #include "base/err.h"
 #include "base/json.h"
 #include "spec/conf_price.h"
+#include "spec/conf_quota.h"
 #include "spec/problem.h"
 #include "spec/table.h"
+#include "spec/window.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -62,6 +64,7 @@ struct conf_provider {
         char *env;
     } key;
     char *key_header; /* "authorization" (then "Bearer KEY"), or the header that is the key */
+    char *quota;          /* name of the limit that it shares; NULL = one of its own */
     uint64_t concurrency; /* requests in flight */
     uint64_t timeout_us, connect_timeout_us;
     uint64_t response_max; /* bytes */
@@ -69,6 +72,9 @@ struct conf_provider {
         uint64_t base_us, cap_us;
         uint64_t give_up_us; /* after this long without success the job pauses */
     } retry;
+    struct conf_breaker breaker;
+    struct key_items maintenance; /* struct spec_window: nothing is sent inside */
+    struct key_items windows;     /* struct spec_window: sent inside only; none = always */
     struct key_items models; /* struct conf_model */
 };
 
@@ -98,6 +104,7 @@ struct conf {
     } cache;
     int log_level; /* as enum log_level: 0 error, 1 warn, 2 info, 3 debug */
     uint64_t worker_threads, blas_threads; /* 0 = one */
+    struct key_items quotas;               /* struct conf_quota */
     struct key_items providers;            /* struct conf_provider */
 };
 
@@ -120,6 +127,7 @@ json_t *conf_print(const struct conf *c);
 
 /* NULL where there is none of that name. Borrowed from `c`. */
 const struct conf_provider *conf_provider(const struct conf *c, const char *name);
+const struct conf_quota *conf_quota(const struct conf *c, const char *name);
 const struct conf_model *conf_model(const struct conf_provider *p, const char *name);
 
 extern const struct key_table conf_table;

@@ -165,7 +165,7 @@ static void set_defaults(struct walk *w)
         const struct key *k = &w->t->key[i];
         json_t *v;
 
-        if (k->type == KEY_REAL || k->type == KEY_AUTO)
+        if (k->type == KEY_REAL || k->type == KEY_AUTO || k->type == KEY_SHARE)
             *(double *)place_of(k, w->out) = (double)__builtin_nan("");
         if (k->type == KEY_MONEY)
             *(uint64_t *)place_of(k, w->out) = MONEY_NONE;

@@ -100,6 +100,7 @@ static bool is_absent(const struct key *k, const void *at)
     case KEY_DAYS:
         return !*(const uint8_t *)at;
     case KEY_REAL:
+    case KEY_SHARE:
         return isnan(*(const double *)at);
     case KEY_LIST:
         return ((const struct key_list *)at)->nr == 0;
@@ -128,6 +129,8 @@ static json_t *value_of(const struct key *k, const void *at)
         return json_integer((json_int_t) * (const uint64_t *)at);
     case KEY_INT:
         return json_integer(*(const int64_t *)at);
+    case KEY_SHARE:
+        return json_real(*(const double *)at);
     case KEY_REAL:
     case KEY_AUTO:
         real = *(const double *)at;
@@ -227,6 +230,7 @@ static const char *type_name(const struct key *k)
         [KEY_HOURS] = "hours",
         [KEY_DAYS] = "list of days",
         [KEY_ZONE] = "time zone",
+        [KEY_SHARE] = "share",
         [KEY_MODE] = "file mode",
         [KEY_SHA256] = "SHA-256",
         [KEY_LIST] = "list of names",
@@ -262,6 +266,7 @@ static enum bbt_rc help_range(const struct key *k, struct bbt_buf *ret)
     case KEY_SIZE:
     case KEY_MANY:
     case KEY_MONEY:
+    case KEY_SHARE:
         if (isinf(k->max))
             return buf_printf(ret, ">= %.12g%s", k->min, unit);
         return buf_printf(ret, "%.12g .. %.12g%s", k->min, k->max, unit);

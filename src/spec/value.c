@@ -130,6 +130,27 @@ static void read_real(const struct reader *r, const json_t *v, double *at)
         *at = json_number_value(v);
 }
 
+/* "2%", or 0.02. */
+static void read_share(const struct reader *r, const json_t *v, double *at)
+{
+    const char *s = json_string_value(v);
+    uint64_t n = 0;
+    char digits[16];
+    size_t len = s ? strlen(s) : 0;
+    double d = json_number_value(v);
+    bool ok = json_is_number(v);
+
+    if (len > 1 && len < 8 && s[len - 1] == '%') {
+        (void)snprintf(digits, sizeof digits, "%.*sM", (int)(len - 1), s);
+        ok = unit_parse(UNIT_COUNT, digits, &n);
+        d = (double)n / 1e8;
+    }
+    if (!ok)
+        reader_wrong(r, "a share", v, "like 1% or 0.01");
+    else if (reader_in_range(r, d, "", v))
+        *at = d;
+}
+
 static void read_money(const struct reader *r, const json_t *v, uint64_t *at)
 {
     uint64_t n = 0;
@@ -229,6 +250,9 @@ void value_read(const struct key *k, const json_t *v, const char *pointer, void 
         return;
     case KEY_MONEY:
         read_money(&r, v, at);
+        return;
+    case KEY_SHARE:
+        read_share(&r, v, at);
         return;
     case KEY_WORD:
         read_word(&r, v, at);

@@ -186,6 +186,14 @@ class Story:
             expect(self.job(name)["state"] == "paused", "a paused job is paused")
         self.move(name, "resume", None)
 
+    def close_and_open(self, provider):
+        """A provider's pause stands once it is acknowledged, and so does its end."""
+        for verb, paused in (("pause", "user"), ("resume", None)):
+            status, got = self.ask("POST", f"/v1/providers/{provider}:{verb}", {})
+            expect(status == 200, f"{verb}: {status} {got}")
+            status, got = self.ask("GET", f"/v1/providers/{provider}")
+            expect(status == 200 and got["paused"] == paused, f"after {verb}: {got}")
+
     def finish(self, name):
         self.until(f"job {name}", lambda: self.job(name)["state"] not in rig.OPEN)
         got = self.job(name)
@@ -204,6 +212,7 @@ class Story:
         self.urge("main", 100)
         self.until("requests", lambda: self.job("main")["usage"]["requests"] >= 6)
         self.pause_and_resume("main")
+        self.close_and_open("one")
         self.move("gone", "cancel", "cancelled")
         self.delete("gone")
         self.until("the refusal", lambda: self.job("refused")["state"] == "paused")

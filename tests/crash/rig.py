@@ -104,7 +104,8 @@ class Rig:
             "apiVersion": "bbt/v1", "kind": "Config",
             "listen": {"unix": {"path": str(self.socket)}}, "queue": {"max_running": 8},
             "worker_threads": 1, "blas_threads": 1,
-            "providers": [{"name": n, "kind": "kserve2", "url": f.url,
+            "quotas": [{"name": "shared", "requests_per_minute": 1000000}],
+            "providers": [{"name": n, "kind": "kserve2", "url": f.url, "quota": "shared",
                            "concurrency": concurrency,
                            "models": [{"name": "fake", "tokenizer": str(vocab), "batch": 8}]}
                           for n, f in fakes.items()], **conf}))

@@ -29,6 +29,7 @@ void checks_free(struct checks *c)
     bbt_free(c->event);
     bbt_free(c->note);
     bbt_free(c->maybe);
+    bbt_free(c->arrival);
     bbt_free(c);
 }
 
@@ -97,7 +98,7 @@ void checks_batches_of_all(struct checks *c, unsigned batches)
 
 /* ---- writes: noted in a commit, believed when it is through ---- */
 
-static struct note *add_note(struct checks *c)
+struct note *checks_note(struct checks *c)
 {
     if (c->notes == c->room) {
         c->room = c->room ? 2 * c->room : 32;
@@ -121,7 +122,7 @@ void checks_undo(struct checks *c, size_t noted)
 void checks_submit(
     struct checks *c, int64_t job, const struct rec_job *row, const char *key)
 {
-    struct note *n = add_note(c);
+    struct note *n = checks_note(c);
 
     n->kind = NOTE_JOB;
     n->key.job = job;
@@ -132,7 +133,7 @@ void checks_submit(
 
 void checks_priority(struct checks *c, int64_t job, int64_t priority)
 {
-    struct note *n = add_note(c);
+    struct note *n = checks_note(c);
 
     n->kind = NOTE_PRIORITY;
     n->key.job = job;
@@ -141,7 +142,7 @@ void checks_priority(struct checks *c, int64_t job, int64_t priority)
 
 void checks_trash(struct checks *c, int64_t job, bool into)
 {
-    struct note *n = add_note(c);
+    struct note *n = checks_note(c);
 
     n->kind = NOTE_TRASH;
     n->key.job = job;
@@ -150,7 +151,7 @@ void checks_trash(struct checks *c, int64_t job, bool into)
 
 void checks_purge(struct checks *c, int64_t job)
 {
-    struct note *n = add_note(c);
+    struct note *n = checks_note(c);
 
     n->kind = NOTE_PURGE;
     n->key.job = job;
@@ -158,7 +159,7 @@ void checks_purge(struct checks *c, int64_t job)
 
 void checks_event(struct checks *c, int64_t id, const struct rec_event *e)
 {
-    struct note *n = add_note(c);
+    struct note *n = checks_note(c);
 
     n->kind = NOTE_EVENT;
     n->event = id;
@@ -168,7 +169,7 @@ void checks_event(struct checks *c, int64_t id, const struct rec_event *e)
 
 void checks_mark(struct checks *c, const struct rec_mark *m, bool put)
 {
-    struct note *n = add_note(c);
+    struct note *n = checks_note(c);
 
     n->kind = put ? NOTE_MARK : NOTE_UNMARK;
     n->key = *m;
@@ -176,7 +177,7 @@ void checks_mark(struct checks *c, const struct rec_mark *m, bool put)
 
 void checks_answer(struct checks *c, const struct rec_mark *key)
 {
-    struct note *n = add_note(c);
+    struct note *n = checks_note(c);
 
     n->kind = NOTE_ANSWER;
     n->key = *key;
@@ -184,7 +185,7 @@ void checks_answer(struct checks *c, const struct rec_mark *key)
 
 void checks_turn(struct checks *c, const struct rec_turn *t)
 {
-    struct note *n = add_note(c);
+    struct note *n = checks_note(c);
 
     n->kind = NOTE_TURN;
     n->key.job = t->job;
@@ -199,7 +200,7 @@ void checks_turn(struct checks *c, const struct rec_turn *t)
 
 void checks_state(struct checks *c, int64_t job, enum rec_state to, const char *reason)
 {
-    struct note *n = add_note(c);
+    struct note *n = checks_note(c);
 
     n->kind = NOTE_STATE;
     n->key.job = job;
@@ -352,6 +353,9 @@ void checks_believe(struct checks *c, const struct note *n)
         j->priority = n->priority;
         checks_now(c, j);
         return;
+    case NOTE_REST:
+        checks_rate_note(c, n, true);
+        return;
     }
 }
 
@@ -380,6 +384,9 @@ void checks_commit(struct checks *c, bool good)
         memcpy(c->maybe + c->maybes, c->note, c->notes * sizeof *c->note);
         for (size_t i = 0; i < c->notes; i++)
             c->maybe[c->maybes++].group = c->group;
+        for (size_t i = 0; i < c->notes; i++)
+            if (c->note[i].kind == NOTE_REST)
+                checks_rate_note(c, &c->note[i], false);
         c->group++;
     }
     c->notes = 0;
@@ -414,7 +421,7 @@ static void allow_marked(struct checks *c)
 
 void checks_stop(struct checks *c, bool hard)
 {
-    c->hold_until = 0; /* the next daemon has not heard of it */
+    checks_rate_forget(c);
     if (hard)
         allow_marked(c);
 }
@@ -422,7 +429,7 @@ void checks_stop(struct checks *c, bool hard)
 void checks_crash(struct checks *c)
 {
     c->notes = 0;
-    c->hold_until = 0;
+    checks_rate_forget(c);
     checks_forget(c);
     checks_settle_maybe(c);
     allow_marked(c);

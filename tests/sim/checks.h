@@ -3,7 +3,12 @@
  *
  * Names of the checkers, first word of every finding:
  *   concurrency   never more requests on the wire than the configuration allows
- *   hold          nothing is sent before a Retry-After is over
+ *   hold          nothing is sent before a Retry-After is over, nor after a restart where
+ *                 that was kept
+ *   limit         in no 60 seconds more arrives at the server than the limits per minute,
+ *                 over restarts too
+ *   breaker       after ten failures in a row one request at a time, and 30 s after each
+ *                 that fails
  *   unmarked      nothing is sent without its mark in the store
  *   answered      no question is asked whose answer is in the ledger
  *   paid-twice    the server answers no id more often than it was sent; an answer that came
@@ -49,6 +54,7 @@ void checks_mark(struct checks *c, const struct rec_mark *m, bool put);
 void checks_answer(struct checks *c, const struct rec_mark *key);
 void checks_turn(struct checks *c, const struct rec_turn *t);
 void checks_state(struct checks *c, int64_t job, enum rec_state to, const char *reason);
+void checks_rest(struct checks *c, const struct rec_rest *rest);
 void checks_commit(struct checks *c, bool good);
 /* How many writes so far; those after `noted` did not happen: their call failed. */
 size_t checks_noted(const struct checks *c);
@@ -57,8 +63,15 @@ void checks_undo(struct checks *c, size_t noted);
 /* The wire. */
 void checks_sent(struct checks *c, const struct port_http *x, size_t in_flight);
 void checks_reply(struct checks *c, const char *id, bool good, long wait_s);
+/* An exchange is over; NET_KINDS: it was cut off. */
+void checks_fate(struct checks *c, const struct port_http *x, enum world_net fate);
+/* The server counts a request, or what it read. */
+void checks_arrived(struct checks *c, uint64_t requests, uint64_t tokens);
+/* The server's own limits; 0 = none. */
+void checks_limits(struct checks *c, uint64_t requests, uint64_t tokens);
 
-/* Somebody wants to try again: waits of hours are over. */
+/* Somebody wants to try again: waits of hours are over, and so is an
+ * open breaker. */
 void checks_release(struct checks *c);
 
 /* The control API (checks_api.c): a request has reached the daemon; an answer leaves it, or

@@ -54,7 +54,7 @@ struct view {
 
 struct note {
     enum { NOTE_MARK, NOTE_UNMARK, NOTE_ANSWER, NOTE_TURN, NOTE_STATE, NOTE_JOB, NOTE_EVENT,
-        NOTE_PRIORITY, NOTE_TRASH, NOTE_PURGE } kind;
+        NOTE_PRIORITY, NOTE_TRASH, NOTE_PURGE, NOTE_REST } kind;
     unsigned group; /* which failed commit */
     struct rec_mark key;
     uint64_t gen;
@@ -64,6 +64,12 @@ struct note {
     char reason[REC_REASON_MAX]; /* of an event: its kind */
     int64_t event, priority;
     char name[REC_NAME_MAX], job_key[64];
+    int limit;         /* of a rest: whose */
+    uint64_t until_us; /* world's time */
+};
+
+struct arrival {
+    uint64_t at_us, amount[2];
 };
 
 struct checks {
@@ -85,6 +91,15 @@ struct checks {
     unsigned group;
     uint64_t writes; /* of the disk, at the last commit */
     uint64_t hold_until, last_us, same, seen_steps;
+    uint64_t hold_kept[2]; /* rests in the store: of the provider, of the limit */
+    /* what the server counts */
+    uint64_t limit[2];
+    struct arrival *arrival;
+    size_t arrivals, arrivals_room;
+    /* the breaker */
+    unsigned bad_row;
+    uint64_t bad_us;
+    const struct port_http *trial; /* the one request, where it is on the wire */
 };
 
 /* What is shown of it. */
@@ -105,6 +120,12 @@ void checks_forget(struct checks *c);
 
 /* A write is durable. */
 void checks_believe(struct checks *c, const struct note *n);
+
+/* Breaker and limits (checks_rate.c). */
+void checks_rate_sent(struct checks *c, const struct port_http *x);
+void checks_rate_forget(struct checks *c);
+void checks_rate_note(struct checks *c, const struct note *n, bool good);
+struct note *checks_note(struct checks *c);
 
 /* After a crash: believes the failed commit that the store shows, if any. */
 void checks_settle_maybe(struct checks *c);

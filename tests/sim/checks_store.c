@@ -104,6 +104,8 @@ static int shown(struct checks *c, const struct note *n)
         return has_job(c, n) ? 1 : -1;
     case NOTE_EVENT:
         return has_event(c, n) ? 1 : -1;
+    case NOTE_REST:
+        return 0;
     }
     return 0;
 }

@@ -56,6 +56,7 @@ void checks_sent(struct checks *c, const struct port_http *x, size_t in_flight)
     if (c->w->now_us < c->hold_until)
         world_fail(c->w, "hold: a request leaves %llu us too early",
             (unsigned long long)(c->hold_until - c->w->now_us));
+    checks_rate_sent(c, x);
     wire_join(x, &body);
     if (body.len > 70 && sscanf((const char *)body.data, "{\"id\":\"%63[^\"]\"", id) == 1)
         check_question(c, id);
@@ -84,4 +85,5 @@ void checks_release(struct checks *c)
 {
     if (c->hold_until > c->w->now_us + VERDICT_HINT_MAX_US)
         c->hold_until = 0;
+    c->bad_row = 0;
 }

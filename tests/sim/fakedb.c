@@ -11,6 +11,7 @@
 #include "store/st_job.h"
 #include "store/st_ledger.h"
 #include "store/st_mark.h"
+#include "store/st_rate.h"
 #include "store/store.h"
 #include "world.h"
 
@@ -332,6 +333,35 @@ enum bbt_rc port_db_event(struct port_db *db, int64_t job, const char *kind,
     (void)snprintf(e.kind, sizeof e.kind, "%s", kind);
     (void)snprintf(e.text, sizeof e.text, "%s", text);
     return store_event_add(st(db), &e, NULL, err);
+}
+
+enum bbt_rc port_db_sent_put(
+    struct port_db *db, const struct rec_sent *sent, struct bbt_err *err)
+{
+    return mutant(MUTANT_FORGET_SENT) ? BBT_OK : store_sent_put(st(db), sent, err);
+}
+
+enum bbt_rc port_db_sent_list(struct port_db *db, int64_t since_us, struct rec_sent **ret,
+    size_t *ret_n, struct bbt_err *err)
+{
+    return store_sent_list(st(db), since_us, ret, ret_n, err);
+}
+
+enum bbt_rc port_db_rest_put(
+    struct port_db *db, const struct rec_rest *rest, struct bbt_err *err)
+{
+    enum bbt_rc rc =
+        mutant(MUTANT_FORGET_REST) ? BBT_OK : store_rest_put(st(db), rest, err);
+
+    if (rc == BBT_OK && watch())
+        checks_rest(watch(), rest);
+    return rc;
+}
+
+enum bbt_rc port_db_rest_list(
+    struct port_db *db, struct rec_rest **ret, size_t *ret_n, struct bbt_err *err)
+{
+    return store_rest_list(st(db), ret, ret_n, err);
 }
 
 /* ---- the response cache: the real one, where the world has one ---- */

@@ -212,6 +212,7 @@ static void answer_infer(struct fakelm *m, const struct tensors *t, struct fakel
 
         while (len < cols && mask->v[r * cols + len] > 0)
             len++;
+        ret->tokens += len;
         for (size_t k = 0; k < width; k++)
             out[r * width + k] =
                 score(&v, ids->v + r * cols, len, label ? (size_t)label->v[k] : k);

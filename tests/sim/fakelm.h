@@ -56,6 +56,7 @@ struct fakelm_reply {
     long head_len; /* of Inference-Header-Content-Length; -1: the header is not there */
     struct bbt_buf body;
     char id[48];   /* of the question, "" elsewhere */
+    uint64_t tokens; /* that it read */
 };
 
 void fakelm_init(struct fakelm *m, uint64_t seed);

@@ -105,6 +105,10 @@ static void draw_weather(struct play *p)
         f->full_from = w->now_us + world_draw(w, 20000000);
         f->full_until = f->full_from + world_draw(w, 20000000);
     }
+    if (world_chance(w, .2)) {
+        f->down_from = w->now_us + world_draw(w, 60000000);
+        f->down_until = f->down_from + world_draw(w, 600000000);
+    }
     p->crash = some(w, .004);
     p->disk_trouble = world_chance(w, .3);
     p->nerves = 200 + (unsigned)world_draw(w, 8000);
@@ -147,6 +151,8 @@ static void good_weather(struct play *p)
         world_crash(&p->w);
     if (p->w.checks)
         checks_calm(p->w.checks);
+    if (p->w.engine)
+        engine_release(p->w.engine); /* whoever closed a provider has opened it again */
 }
 
 static void user(struct world *w, void *what)
@@ -286,10 +292,15 @@ static void open_play(struct play *p, uint64_t seed, enum world_mutant mutant)
     o.json = world_draw(w, 3) == 0;
     o.vocab = world_draw(w, 4) == 0;
     o.prompt_rank = 2 + (unsigned)world_draw(w, 3);
+    if (world_draw(w, 3) == 0) {
+        o.requests_per_minute = 20 + (unsigned)world_draw(w, 280);
+        o.tokens_per_minute = 1000 + (unsigned)world_draw(w, 20000);
+    }
     world_open(w, &o);
     w->draws = 100;
     w->user = user;
     (void)checks_new(w, limit);
+    checks_limits(w->checks, o.requests_per_minute, o.tokens_per_minute);
     checks_batches_of_all(w->checks, 2);
     user_init(&p->user, w);
     p->user.jobs = 2 + world_draw(w, USER_JOBS - 1);

@@ -48,7 +48,8 @@ static void read_conf(struct world *w, const char *text)
 
 void scene_open(struct world *w, const struct world_opts *o)
 {
-    char folder[64], text[2048], model[96];
+    char folder[64], text[2048], model[96], quota[200] = "";
+    unsigned more = w->mutant == MUTANT_MORE_RATE ? 3 : 1;
 
     (void)snprintf(folder, sizeof folder, "%s/bbt-sim-XXXXXX",
         access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
@@ -56,6 +57,11 @@ void scene_open(struct world *w, const struct world_opts *o)
         abort();
     fakelm_folder(folder);
     (void)snprintf(w->dir, sizeof w->dir, "%s/state", folder);
+    if (o->requests_per_minute && o->tokens_per_minute)
+        (void)snprintf(quota, sizeof quota,
+            ",\"quotas\":[{\"name\":\"shared\",\"requests_per_minute\":%u,"
+            "\"tokens_per_minute\":%u}]",
+            more * o->requests_per_minute, more * o->tokens_per_minute);
     if (o->kind) /* what language models' servers tokenise, they tokenise themselves */
         (void)snprintf(model, sizeof model, "\"hidden\":%d,\"slot_id\":%d", FAKELM_HIDDEN,
             FAKEDIAL_SLOT);
@@ -63,12 +69,13 @@ void scene_open(struct world *w, const struct world_opts *o)
         (void)snprintf(model, sizeof model, "\"tokenizer\":\"%s\"", folder);
     (void)snprintf(text, sizeof text,
         "{\"apiVersion\":\"bbt/v1\",\"kind\":\"Config\",\"queue\":{\"max_running\":%u,"
-        "\"on_restart\":\"%s\"},\"providers\":[{\"name\":\"fake\",\"kind\":\"%s\","
+        "\"on_restart\":\"%s\"}%s,\"providers\":[{\"name\":\"fake\",\"kind\":\"%s\",%s%s"
         "\"url\":\"http://fake\",\"concurrency\":%u,\"http\":{\"timeout\":\"20s\"},"
         "\"retry\":{\"give_up_after\":\"%s\"},\"models\":[{\"name\":\"sim\","
         "%s,\"batch\":%u}]}]}",
-        o->max_running ? o->max_running : 4, o->on_restart ? o->on_restart : "resume",
-        o->kind ? o->kind : "kserve2",
+        o->max_running ? o->max_running : 4, o->on_restart ? o->on_restart : "resume", quota,
+        o->kind ? o->kind : "kserve2", quota[0] ? "\"quota\":\"shared\"," : "",
+        w->mutant == MUTANT_NO_BREAKER ? "\"breaker\":{\"min_requests\":1000000}," : "",
         (o->concurrency ? o->concurrency : 3) + (w->mutant == MUTANT_CROWD),
         o->give_up ? o->give_up : "12h", model, o->batch ? o->batch : 4);
     read_conf(w, text);
@@ -251,7 +258,7 @@ bool scene_move(struct world *w, int64_t job, enum rec_state to)
     if (is_ill(rc, "move", &err))
         return false;
     if (w->engine && to == REC_QUEUED)
-        engine_poke(w->engine);
+        engine_release(w->engine);
     else if (w->engine)
         engine_halt(w->engine, job);
     return true;

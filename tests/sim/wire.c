@@ -27,6 +27,8 @@ static enum world_net draw_fate(struct world *w)
         w->script_n--;
         return *w->script++;
     }
+    if (w->now_us >= w->faults.down_from && w->now_us < w->faults.down_until)
+        return NET_RESET;
     for (fate = NET_GOOD + 1; fate < NET_KINDS; fate++)
         if (world_chance(w, w->faults.net[fate]))
             return fate;
@@ -132,6 +134,8 @@ static void serve(struct world *w, struct wire *e)
         fakelm_serve(
             &w->lm, x->method, x->path, head_len_of(x), body.data, body.len, &e->reply);
     buf_fini(&body);
+    if (w->checks)
+        checks_arrived(w->checks, 0, e->reply.tokens);
     if (w->mutant == MUTANT_ASK_TWICE && e->reply.id[0] && world_draw(w, 30) == 0)
         fakelm_count(&w->lm, e->reply.id)->served++;
 }
@@ -141,6 +145,8 @@ void wire_arrive(struct world *w, void *ptr)
     struct wire *e = ptr;
 
     e->arrived = true;
+    if (w->checks)
+        checks_arrived(w->checks, 1, 0);
     switch (e->fate) {
     case NET_429:
         refuse(e, 429, 0, "{\"error\":\"slow down\"}");
@@ -251,6 +257,8 @@ void wire_reply(struct world *w, void *ptr)
         if (w->checks)
             checks_reply(w->checks, e->reply.id, e->fate == NET_GOOD, e->wait_s);
     }
+    if (w->checks)
+        checks_fate(w->checks, x, e->aborted ? NET_KINDS : e->fate);
     x->total_us = 1000;
     x->done = true;
     op_wake(x->wake);

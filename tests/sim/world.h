@@ -84,6 +84,7 @@ struct world_faults {
     double lost;           /* chance that one leg of a client's request breaks */
     double slow;           /* chance that a client reads a stream slowly */
     uint64_t full_from, full_until; /* the disk is full from .. until */
+    uint64_t down_from, down_until; /* nobody answers at the server */
 };
 
 struct world {
@@ -138,6 +139,7 @@ struct world_opts {
     unsigned concurrency; /* 0 = 3 */
     unsigned max_running; /* 0 = 4 */
     unsigned batch;       /* rows per request; 0 = 4 */
+    unsigned requests_per_minute, tokens_per_minute; /* 0 = no limit */
     const char *on_restart; /* NULL = resume */
     const char *give_up;    /* NULL = 12h */
     bool json;              /* the server has no binary tensors */

@@ -12,6 +12,7 @@
 
 struct bench {
     struct place p;
+    struct channel ch;
     struct endpoint ep;
     struct keep_ill ill;
     struct op alarm, seen;
@@ -26,11 +27,7 @@ UNUSED static void bench_alarm(struct op *op)
 {
     struct bench *b = bbt_container(op, struct bench, alarm);
 
-    if (b->ep.wake_us <= port_now_us()) {
-        b->ep.wake_us = SCHED_NEVER;
-        op_wake(&b->ep.kick);
-    }
-    port_alarm(&b->alarm, b->ep.wake_us);
+    port_alarm(&b->alarm, channel_alarm(&b->ch, port_now_us()));
 }
 
 UNUSED static void bench_seen(struct op *op)
@@ -46,22 +43,27 @@ UNUSED static struct bench *bench_open(struct world_opts o)
     place_open(&b->p, o);
     op_init(&b->alarm, &b->p.w.q, bench_alarm);
     op_init(&b->seen, &b->p.w.q, bench_seen);
+    channel_init(&b->ch, b->p.w.conf->quotas.item, b->p.w.conf->providers.item, 3,
+        &b->p.w.q, &b->alarm);
     assert_int_equal(
-        endpoint_init(&b->ep, b->p.w.conf->providers.item, &b->p.w.q, &b->alarm, &b->err),
-        BBT_OK);
+        endpoint_init(&b->ep, b->p.w.conf->providers.item, &b->ch, &b->err), BBT_OK);
     b->ep.ill = &b->ill;
-    sched_flow_init(&b->flow, &b->ep.lane, 1);
+    endpoint_flow(&b->ep, &b->flow, 1);
     return b;
 }
 
 UNUSED static void bench_close(struct bench *b)
 {
-    assert_int_equal(b->ep.lane.inflight, 0);
-    assert_int_equal(b->ep.lane.queued, 0);
+    assert_int_equal(b->ch.lane.inflight, 0);
+    assert_int_equal(b->ep.gate.inflight, 0);
+    assert_int_equal(b->ch.lane.queued, 0);
+    for (size_t d = 0; d < SLIDE_DIMS; d++)
+        assert_true(b->ch.lane.quota.pending[d] == 0);
     assert_int_equal(b->p.w.wires, 0);
     task_free(b->task);
     job_spec_free(b->spec);
     endpoint_fini(&b->ep);
+    channel_fini(&b->ch);
     op_fini(&b->alarm);
     op_fini(&b->seen);
     place_close(&b->p);

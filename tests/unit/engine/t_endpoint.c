@@ -45,25 +45,39 @@ static void test_find(void **state)
     bench_close(b);
 }
 
-/* Why a request would wait, from most to least. */
+/* Why a request would wait, from least to most. */
 static void test_why(void **state)
 {
     struct bench *b = bench_open((struct world_opts){.concurrency = 2});
     struct endpoint *e = &b->ep;
+    uint64_t now = port_now_us();
 
     (void)state;
-    assert_string_equal(endpoint_why(e, 1000), "working");
+    assert_string_equal(endpoint_why(e, now), "working");
+    assert_true(endpoint_wait_us(e, now) == 0);
     e->trouble = "network";
-    assert_string_equal(endpoint_why(e, 1000), "retrying");
-    e->lane.failed = 3;
-    assert_string_equal(endpoint_why(e, 1000), "outage");
-    sched_hold(&e->lane, 5000);
-    assert_string_equal(endpoint_why(e, 4999), "rate_limit");
-    assert_string_equal(endpoint_why(e, 5000), "outage");
+    assert_string_equal(endpoint_why(e, now), "retrying");
+    e->gate.breaker.row = 3;
+    assert_string_equal(endpoint_why(e, now), "outage");
+    e->gate.closed_until = now + 10;
+    assert_string_equal(endpoint_why(e, now), "window");
+    endpoint_hold(e, 50, false);
+    assert_string_equal(endpoint_why(e, now), "rate_limit");
+    assert_string_equal(endpoint_why(e, now + 50), "outage");
+    assert_true(endpoint_wait_us(e, now) == 50);
+    endpoint_hold(e, 60, true);
+    assert_string_equal(endpoint_why(e, now + 59), "rate_limit");
+    assert_true(endpoint_wait_us(e, now + 59) == 1);
+    endpoint_pause(e, ENDPOINT_QUOTA, "no money");
+    assert_string_equal(endpoint_why(e, now), "provider_paused");
+    endpoint_resume(e); /* ends the pause; a rest of a moment is still kept */
+    assert_string_equal(endpoint_why(e, now), "rate_limit");
+    endpoint_hold(e, 3600u * UINT64_C(1000000), true);
+    endpoint_resume(e); /* and a long one ends */
+    assert_string_equal(endpoint_why(e, now + 50), "retrying");
     e->trouble = NULL;
-    assert_string_equal(endpoint_why(e, 5000), "working");
-    e->lane.failed = 0;
-    sched_release(&e->lane);
+    assert_string_equal(endpoint_why(e, now + 50), "working");
+    e->gate.closed_until = 0;
     bench_close(b);
 }
 

@@ -180,6 +180,7 @@ static void refused_and_dropped(void **state)
     assert_string_equal(x->reason, "auth");
     lexer_fini(x);
     free(x);
+    endpoint_resume(&b->ep);
     x = ask(b, &w, &l);
     world_turn(&b->p.w);
     lexer_drop(x);

@@ -340,6 +340,7 @@ static void test_dropped_while_resting(void **state)
 static void shake(struct bench *b, struct asker *crowd)
 {
     size_t n = 0;
+    bool stuck;
 
     for (size_t i = 0; i < CROWD; i++) {
         asker_init(&crowd[i], b, world_draw(&b->p.w, 2));
@@ -348,18 +349,21 @@ static void shake(struct bench *b, struct asker *crowd)
     while (n < CROWD) {
         struct asker *a = &crowd[world_draw(&b->p.w, CROWD)];
 
+        if (b->ep.wall && world_draw(&b->p.w, 4) == 0)
+            endpoint_resume(&b->ep);
         if (world_draw(&b->p.w, 12) == 0 && !a->q.done)
             (world_draw(&b->p.w, 2) ? query_drop : query_abort)(&a->q);
-        assert_true(world_step(&b->p.w));
+        stuck = !world_step(&b->p.w);
         for (n = 0; n < CROWD && crowd[n].q.done; n++)
             ;
+        assert_true(!stuck || n == CROWD);
     }
     world_turn(&b->p.w);
     for (size_t i = 0; i < CROWD; i++) {
         assert_int_equal(crowd[i].ends, 1);
         asker_fini(&crowd[i]);
     }
-    assert_int_equal(b->ep.lane.inflight, 0);
+    assert_int_equal(b->ch.lane.inflight, 0);
     place_good(&b->p);
 }
 
@@ -368,7 +372,7 @@ static void test_interleavings(void **state)
     static const double trouble[NET_KINDS] = {[NET_429] = .03, [NET_429_AFTER] = .03,
         [NET_500] = .05, [NET_503_AFTER] = .02, [NET_RESET] = .05, [NET_LOST] = .03,
         [NET_HALF] = .03, [NET_HTML] = .03, [NET_HANG] = .03, [NET_OVER] = .02,
-        [NET_401] = .02, [NET_402] = .02, [NET_LONG] = .01};
+        [NET_401] = .003, [NET_402] = .003, [NET_LONG] = .01};
     struct bench *b = bench_open((struct world_opts){.concurrency = 5});
     struct asker *crowd = calloc(CROWD, sizeof *crowd);
 
@@ -378,7 +382,7 @@ static void test_interleavings(void **state)
     b->p.w.faults.commit = 0.05;
     for (int i = 0; i < 20000 / CROWD; i++)
         shake(b, crowd);
-    assert_true(b->ep.answered > 5000 && b->ep.failed > 5000);
+    assert_true(b->ep.answered > 2000 && b->ep.failed > 1000);
     free(crowd);
     bench_close(b);
 }

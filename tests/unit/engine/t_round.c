@@ -178,6 +178,7 @@ static void test_refused(void **state)
     assert_non_null(strstr(a->r.err.msg, "401"));
     assert_in_range(a->r.left, 1, N * 2 - 1);
     round_fini(&a->r);
+    endpoint_resume(&a->b->ep); /* the credential was changed */
     begin(a, false);
     finish(a);
     assert_int_equal(a->r.rc, BBT_OK);

@@ -2,17 +2,9 @@
 #include "sched/pheap.h"
 #include "unit.h"
 
+#include "bits.h"
+
 #define N 200
-
-static uint64_t seed = 88172645463325252u;
-
-static uint64_t bits(void)
-{
-    seed ^= seed << 13;
-    seed ^= seed >> 7;
-    seed ^= seed << 17;
-    return seed;
-}
 
 struct model {
     struct pheap h;

@@ -91,6 +91,15 @@ static void form_no_week(const struct form_case *c)
     }
 }
 
+static void form_no_share(const struct form_case *c)
+{
+    form_refuses(c, c->path, json_real(c->key->max + 0.01));
+    form_refuses(c, c->path, json_string("-1%"));
+    form_refuses(c, c->path, json_string("1"));
+    form_refuses(c, c->path, json_string("1%%"));
+    form_refuses(c, c->path, json_string("%"));
+}
+
 /* One value below the least and one above the most. */
 UNUSED static void form_out_of_range(const struct form_case *c)
 {
@@ -143,6 +152,9 @@ UNUSED static void form_out_of_range(const struct form_case *c)
         form_refuses(c, c->path, json_string("0.0000000001")); /* finer than we count */
         form_refuses(c, c->path, json_real(0.1 + 0.2));        /* no decimal that one writes */
         form_refuses(c, c->path, json_string("1 USD"));
+        break;
+    case KEY_SHARE:
+        form_no_share(c);
         break;
     case KEY_WORD:
     case KEY_ENUM:

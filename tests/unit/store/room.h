@@ -20,6 +20,7 @@
 #include "store/st_job.h"
 #include "store/st_ledger.h"
 #include "store/st_mark.h"
+#include "store/st_rate.h"
 #include "store/store.h"
 
 #include <ftw.h>

@@ -52,6 +52,40 @@ static enum bbt_rc op_job_list(struct scene *c)
     return rc;
 }
 
+static enum bbt_rc op_sent_put(struct scene *c)
+{
+    const struct rec_sent sent = {.quota = "q", .wall_us = 5, .requests = 1, .tokens = 2};
+
+    return store_sent_put(c->r->s, &sent, err_of(c));
+}
+
+static enum bbt_rc op_sent_list(struct scene *c)
+{
+    struct rec_sent *rows = NULL;
+    size_t n = 0;
+    enum bbt_rc rc = store_sent_list(c->r->s, 0, &rows, &n, err_of(c));
+
+    bbt_free(rows);
+    return rc;
+}
+
+static enum bbt_rc op_rest_put(struct scene *c)
+{
+    const struct rec_rest rest = {.name = "p", .reason = "quota", .text = "no money"};
+
+    return store_rest_put(c->r->s, &rest, err_of(c));
+}
+
+static enum bbt_rc op_rest_list(struct scene *c)
+{
+    struct rec_rest *rows = NULL;
+    size_t n = 0;
+    enum bbt_rc rc = store_rest_list(c->r->s, &rows, &n, err_of(c));
+
+    bbt_free(rows);
+    return rc;
+}
+
 static enum bbt_rc op_job_next(struct scene *c)
 {
     struct rec_job j;
@@ -240,7 +274,8 @@ static enum bbt_rc op_group(struct scene *c)
     return store_commit(c->r->s, err_of(c));
 }
 
-static op_fn *const ops[] = {op_job_add, op_job_get, op_job_list, op_job_next,
+static op_fn *const ops[] = {op_sent_put, op_sent_list, op_rest_put, op_rest_list,
+    op_job_add, op_job_get, op_job_list, op_job_next,
     op_job_state, op_priority, op_trash, op_retain, op_usage, op_setup, op_result,
     op_ledger, op_mark, op_turn, op_resume, op_best, op_curve, op_event, op_blob,
     op_check, op_group};

@@ -110,6 +110,7 @@ static void draw_weather(struct play *p)
         f->down_until = f->down_from + world_draw(w, 600000000);
     }
     p->crash = some(w, .004);
+    f->die = some(w, .05);
     p->disk_trouble = world_chance(w, .3);
     p->nerves = 200 + (unsigned)world_draw(w, 8000);
 }

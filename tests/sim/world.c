@@ -237,6 +237,8 @@ void world_start(struct world *w)
 
 static bool all_is_idle(struct world *w, void *hard)
 {
+    if (w->engine && world_chance(w, w->faults.die))
+        world_crash(w);
     return !w->engine ||
         (engine_idle(w->engine) && w->idle_seen && control_idle(w, *(const bool *)hard));
 }

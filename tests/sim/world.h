@@ -81,6 +81,7 @@ struct world_faults {
     double commit;         /* chance that a commit fails */
     double still;          /* chance that the clock stands for a while */
     double burst;          /* chance that everything is woken for nothing */
+    double die;            /* chance of a death at each step of a stop */
     double lost;           /* chance that one leg of a client's request breaks */
     double slow;           /* chance that a client reads a stream slowly */
     uint64_t full_from, full_until; /* the disk is full from .. until */
@@ -157,7 +158,7 @@ void world_close(struct world *w);
 
 /* A fresh engine on the store as it is; it looks for work unless `idle`. */
 void world_start(struct world *w);
-/* Stops the engine politely and frees it. */
+/* Stops the daemon politely and frees it; where faults.die strikes, it is a crash. */
 void world_stop(struct world *w, bool hard);
 /* The engine is no more; what was not committed is lost. The server may still get what was on
  * its way. */

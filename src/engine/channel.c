@@ -45,6 +45,8 @@ static void kick_step(struct op *op)
     struct sched_item *item;
 
     evict(c);
+    for (struct endpoint *e = c->endpoints; e; e = e->next)
+        endpoint_look_at_clock(e);
     while ((item = sched_next(&c->lane, now, &wake)))
         query_grant(item->user);
     if (wake != c->wake_us) {

@@ -112,7 +112,7 @@ static struct breaker_conf breaker_of(const struct conf_breaker *b)
 }
 
 enum bbt_rc endpoint_init(struct endpoint *e, const struct conf_provider *conf,
-    struct channel *channel, struct bbt_err *err)
+    struct channel *channel, const char *zone, struct bbt_err *err)
 {
     const struct breaker_conf breaker = breaker_of(&conf->breaker);
     const struct conf_model *models = conf->models.item;
@@ -127,6 +127,8 @@ enum bbt_rc endpoint_init(struct endpoint *e, const struct conf_provider *conf,
     e->models_nr = conf->models.nr;
     for (size_t i = 0; i < e->models_nr && rc == BBT_OK; i++)
         rc = endpoint_model_init(&e->models[i], &models[i], err);
+    if (rc == BBT_OK)
+        rc = agenda_init(&e->agenda, conf, zone, err);
     if (rc != BBT_OK)
         return bbt_err_ctx(err, "provider %s", conf->name);
     channel->endpoints = e;
@@ -140,6 +142,7 @@ void endpoint_fini(struct endpoint *e)
         embmat_free(e->models[i].mat);
     }
     bbt_free(e->models);
+    agenda_fini(&e->agenda);
     *e = (struct endpoint){0};
 }
 
@@ -169,6 +172,13 @@ struct endpoint_model *endpoint_model(struct endpoint *e, const char *name)
 void endpoint_flow(struct endpoint *e, struct sched_flow *flow, unsigned weight)
 {
     sched_flow_init(flow, &e->channel->lane, &e->gate, weight);
+}
+
+void endpoint_look_at_clock(struct endpoint *e)
+{
+    uint64_t closed = agenda_closed_us(&e->agenda, port_wall_us()), now = port_now_us();
+
+    e->gate.closed_until = closed == AGENDA_NEVER ? UINT64_MAX : closed ? now + closed : 0;
 }
 
 bool endpoint_shut(const struct endpoint *e, const struct sched_item *item, uint64_t now_us)

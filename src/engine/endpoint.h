@@ -4,6 +4,7 @@
 #define ENGINE_ENDPOINT_H
 
 #include "base/op.h"
+#include "engine/agenda.h"
 #include "engine/channel.h"
 #include "engine/keep.h"
 #include "prov/prov.h"
@@ -35,6 +36,7 @@ struct endpoint {
     struct channel *channel; /* borrowed */
     struct endpoint *next;   /* of the same channel */
     struct gate gate;
+    struct agenda agenda;
     struct backoff_budget budget;
     struct keep_ill *ill; /* the engine's; set by it */
     enum endpoint_wall pause; /* nothing is sent until somebody acts */
@@ -50,10 +52,10 @@ struct endpoint {
     size_t models_nr;
 };
 
-/* Borrows `conf` and `channel`, which must outlive the endpoint, and joins the channel.
- * BBT_INVALID, BBT_NOMEM. */
+/* Borrows `conf` and `channel`, which must outlive the endpoint, and joins the channel. `zone`
+ * as for agenda_init(). BBT_INVALID, BBT_NOMEM, and what agenda_init() says. */
 BBT_NODISCARD enum bbt_rc endpoint_init(struct endpoint *e, const struct conf_provider *conf,
-    struct channel *channel, struct bbt_err *err);
+    struct channel *channel, const char *zone, struct bbt_err *err);
 void endpoint_fini(struct endpoint *e); /* a zeroed one is fine */
 
 /* A model of the configuration about which nothing is known yet. Freed by
@@ -72,6 +74,9 @@ struct endpoint_model *endpoint_model(struct endpoint *e, const char *name);
 
 /* A job's queue to this endpoint. */
 void endpoint_flow(struct endpoint *e, struct sched_flow *flow, unsigned weight);
+
+/* Brings the gate up to date with the calendar. */
+void endpoint_look_at_clock(struct endpoint *e);
 
 /* May an item that was given a turn leave now? It may not where the server has asked for a
  * rest since then, or somebody or something else has closed the endpoint. */

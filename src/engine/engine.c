@@ -250,7 +250,8 @@ enum bbt_rc engine_new(const struct conf *conf, struct turnq *q, struct engine *
     op_init(&e->alarm, q, alarm_step);
     rc = make_channels(e, err);
     for (; rc == BBT_OK && e->ep_nr < conf->providers.nr; e->ep_nr++) {
-        rc = endpoint_init(&e->ep[e->ep_nr], &p[e->ep_nr], channel_of(e, &p[e->ep_nr]), err);
+        rc = endpoint_init(&e->ep[e->ep_nr], &p[e->ep_nr], channel_of(e, &p[e->ep_nr]),
+            conf->timezone, err);
         e->ep[e->ep_nr].ill = &e->ill;
     }
     e->rests = (struct rests){.ch = e->ch, .ch_nr = e->ch_nr, .ep = e->ep,

@@ -57,11 +57,12 @@ void scene_open(struct world *w, const struct world_opts *o)
         abort();
     fakelm_folder(folder);
     (void)snprintf(w->dir, sizeof w->dir, "%s/state", folder);
-    if (o->requests_per_minute && o->tokens_per_minute)
+    if (o->requests_per_minute || o->tokens_per_minute)
         (void)snprintf(quota, sizeof quota,
             ",\"quotas\":[{\"name\":\"shared\",\"requests_per_minute\":%u,"
             "\"tokens_per_minute\":%u}]",
-            more * o->requests_per_minute, more * o->tokens_per_minute);
+            o->requests_per_minute ? more * o->requests_per_minute : 1000000,
+            o->tokens_per_minute ? more * o->tokens_per_minute : 1000000000);
     if (o->kind) /* what language models' servers tokenise, they tokenise themselves */
         (void)snprintf(model, sizeof model, "\"hidden\":%d,\"slot_id\":%d", FAKELM_HIDDEN,
             FAKEDIAL_SLOT);

@@ -140,6 +140,16 @@ static void serve(struct world *w, struct wire *e)
         fakelm_count(&w->lm, e->reply.id)->served++;
 }
 
+static void pass_front(struct world *w, struct wire *e)
+{
+    long wait_s = 0;
+
+    if (!w->front || w->front(w, e->reply.tokens, &wait_s))
+        return;
+    buf_fini(&e->reply.body);
+    refuse(e, 429, wait_s, "{\"error\":\"slow down\"}");
+}
+
 void wire_arrive(struct world *w, void *ptr)
 {
     struct wire *e = ptr;
@@ -176,6 +186,7 @@ void wire_arrive(struct world *w, void *ptr)
         break;
     default:
         serve(w, e);
+        pass_front(w, e);
     }
     if (e->fate == NET_HALF)
         e->reply.body.len /= 2;
@@ -290,6 +301,8 @@ const char *port_http_header(const struct port_http *x, const char *name)
         (void)snprintf(e->wait, sizeof e->wait, "%ld", e->wait_s);
         return e->wait;
     }
+    if (w->says[0] && strcasecmp(name, w->says[0]) == 0)
+        return w->says[1];
     if (strcasecmp(name, "Inference-Header-Content-Length") == 0 && e->reply.head_len >= 0) {
         (void)snprintf(e->head, sizeof e->head, "%ld", e->reply.head_len);
         return e->head;

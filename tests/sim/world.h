@@ -95,6 +95,10 @@ struct world {
     double weather[NET_KINDS]; /* chances that there ever were, for who explains a pause */
     const enum world_net *script; /* fate of the next requests, before chance decides */
     size_t script_n;
+    /* A limiter before the server, or NULL: false refuses a request of so many tokens with 429
+     * and *ret_wait_s of Retry-After (0: none). */
+    bool (*front)(struct world *w, uint64_t tokens, long *ret_wait_s);
+    const char *says[2]; /* a header of every answer, name and value; or NULLs */
 
     /* time and events */
     uint64_t now_us, seq, steps, still;

@@ -46,7 +46,8 @@ UNUSED static struct bench *bench_open(struct world_opts o)
     channel_init(&b->ch, b->p.w.conf->quotas.item, b->p.w.conf->providers.item, 3,
         &b->p.w.q, &b->alarm);
     assert_int_equal(
-        endpoint_init(&b->ep, b->p.w.conf->providers.item, &b->ch, &b->err), BBT_OK);
+        endpoint_init(&b->ep, b->p.w.conf->providers.item, &b->ch, NULL, &b->err),
+        BBT_OK);
     b->ep.ill = &b->ill;
     endpoint_flow(&b->ep, &b->flow, 1);
     return b;

@@ -213,6 +213,27 @@ static void test_limit(void **state)
     free(p);
 }
 
+/* The same limit, told by the server's answers alone. */
+static void test_learned_limit(void **state)
+{
+    struct place *p = calloc(1, sizeof *p);
+    int64_t id;
+
+    (void)state;
+    place_open(p, (struct world_opts){0});
+    p->w.says[0] = "x-ratelimit-limit-requests";
+    p->w.says[1] = "20";
+    checks_limits(p->c, 20, 0);
+    id = scene_submit(&p->w, &small);
+    world_start(&p->w);
+    place_rest(p);
+    assert_job(p, id, REC_COMPLETED, "budget");
+    assert_true(p->w.now_us > 60 * S);
+    assert_int_equal(fake(p)->channel->lane.quota.cap[SLIDE_REQUESTS], 19);
+    place_close(p);
+    free(p);
+}
+
 /* One request is larger than a minute's allowance: a sentence with a way out, no endless wait. */
 static void test_oversize(void **state)
 {
@@ -239,6 +260,7 @@ int main(void)
         cmocka_unit_test(test_by_hand),
         cmocka_unit_test(test_outage),
         cmocka_unit_test(test_limit),
+        cmocka_unit_test(test_learned_limit),
         cmocka_unit_test(test_oversize),
     };
 

@@ -44,6 +44,8 @@ static void show_job(const struct ctl *c, const json_t *job)
     sheet_time(c, "created", job, "created");
     sheet_time(c, "started", job, "started");
     sheet_time(c, "ended", job, "ended");
+    if (strcmp(json_get_str(job, "state", ""), "deleted") == 0)
+        sheet_time(c, "deleted", job, "deleted");
 }
 
 static void next_step(const struct ctl *c, const json_t *job)
@@ -57,6 +59,8 @@ static void next_step(const struct ctl *c, const json_t *job)
         ctl_note(c, "Next: bbtctl resume %lld", id);
     else if (strcmp(state, "failed") == 0)
         ctl_note(c, "Next: bbtctl logs %lld", id);
+    else if (strcmp(state, "deleted") == 0)
+        ctl_note(c, "Next: bbtctl undelete %lld", id);
     else if (!jobs_over(job))
         ctl_note(c, "Next: bbtctl watch %lld", id);
 }

@@ -6,7 +6,8 @@
 
 /* jansson 2.14's reader ignores a refused growth of its text buffer: it drops the characters,
  * then gives back an altered document or writes past a block. So a refusal is remembered
- * here, the reader gets its bytes all the same, and json_parse() throws the result away. */
+ * here, the reader gets its bytes all the same, and json_parse() throws the result away. Its
+ * writer ignores one within a key, and goes on behind it: json_print() looks here as well. */
 static _Thread_local int refused, parsing;
 
 static void *alloc_noted(size_t size)
@@ -65,16 +66,26 @@ enum bbt_rc json_parse(
     return BBT_OK;
 }
 
+static char *print(const json_t *v, size_t flags)
+{
+    char *text;
+
+    refused = 0;
+    text = json_dumps(v, flags | JSON_ENCODE_ANY);
+    if (!refused)
+        return text;
+    bbt_free(text);
+    return NULL;
+}
+
 char *json_print(const json_t *v)
 {
-    return json_dumps(
-        v, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY | JSON_REAL_PRECISION(17));
+    return print(v, JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(17));
 }
 
 char *json_print_pretty(const json_t *v)
 {
-    return json_dumps(
-        v, JSON_INDENT(2) | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
+    return print(v, JSON_INDENT(2) | JSON_REAL_PRECISION(15));
 }
 
 const char *json_get_str(const json_t *obj, const char *key, const char *fallback)

@@ -364,33 +364,35 @@ enum bbt_rc safetens_floats(
 
 /* --- writing --- */
 
-/* One header entry; moves `*at` behind the tensor's bytes. */
-static json_t *out_entry(const struct safetens_out *t, size_t *at)
+/* Where the tensor's bytes end; false where no file can be so large. */
+static bool out_end(const struct safetens_out *t, size_t at, size_t *ret)
 {
-    size_t bytes = sizeof(float), to;
-    json_t *shape = json_array(), *v;
+    size_t bytes = sizeof(float);
 
-    for (size_t i = 0; i < t->rank; i++) {
-        if (__builtin_mul_overflow(bytes, t->shape[i], &bytes) || bytes > INT64_MAX ||
-            json_array_append_new(shape, json_integer((json_int_t)t->shape[i])))
-            goto fail;
-    }
-    if (__builtin_add_overflow(*at, bytes, &to) || to > INT64_MAX)
-        goto fail;
-    v = json_pack("{s:s, s:o, s:[I,I]}", "dtype", "F32", "shape", shape, "data_offsets",
-        (json_int_t)*at, (json_int_t)to);
-    if (v)
-        *at = to;
-    return v;
-fail:
-    json_decref(shape);
-    return NULL;
+    for (size_t i = 0; i < t->rank; i++)
+        if (__builtin_mul_overflow(bytes, t->shape[i], &bytes) || bytes > INT64_MAX)
+            return false;
+    return !__builtin_add_overflow(at, bytes, ret) && *ret <= INT64_MAX;
+}
+
+/* One header entry; NULL without memory. */
+static json_t *out_entry(const struct safetens_out *t, size_t from, size_t to)
+{
+    json_t *shape = json_array();
+
+    for (size_t i = 0; i < t->rank; i++)
+        if (json_array_append_new(shape, json_integer((json_int_t)t->shape[i]))) {
+            json_decref(shape);
+            return NULL;
+        }
+    return json_pack("{s:s, s:o, s:[I,I]}", "dtype", "F32", "shape", shape, "data_offsets",
+        (json_int_t)from, (json_int_t)to);
 }
 
 static enum bbt_rc out_header(const struct safetens_out *tensors, size_t n,
     const json_t *meta, json_t *head, struct bbt_err *err)
 {
-    size_t at = 0;
+    size_t at = 0, to = 0;
     const char *key;
     json_t *v;
 
@@ -406,9 +408,12 @@ static enum bbt_rc out_header(const struct safetens_out *tensors, size_t n,
             json_object_get(head, tensors[i].name))
             return bbt_fail(err, BBT_INVALID, "tensor '%.100s' is there twice, or its rank "
                 "is over %d", tensors[i].name, SAFETENS_RANK_MAX);
-        if (json_object_set_new(head, tensors[i].name, out_entry(&tensors[i], &at)))
-            return bbt_fail(err, BBT_INVALID, "tensor '%.100s' cannot be described: too "
-                "large, or no memory", tensors[i].name);
+        if (!out_end(&tensors[i], at, &to))
+            return bbt_fail(err, BBT_INVALID, "tensor '%.100s' is too large for any file",
+                tensors[i].name);
+        if (json_object_set_new(head, tensors[i].name, out_entry(&tensors[i], at, to)))
+            return bbt_fail(err, BBT_NOMEM, "no memory for a safetensors header");
+        at = to;
     }
     return BBT_OK;
 }
@@ -436,7 +441,7 @@ enum bbt_rc safetens_write(const struct safetens_out *tensors, size_t n,
         size_t bytes = sizeof(float);
 
         for (size_t k = 0; k < tensors[i].rank; k++)
-            bytes *= tensors[i].shape[k]; /* was checked by out_entry() */
+            bytes *= tensors[i].shape[k]; /* was checked by out_end() */
         if (bytes)
             rc = buf_put(ret, tensors[i].data, bytes);
     }

@@ -1,6 +1,7 @@
 /* The kth allocation fails, once and for good, in the parts whose own tests do not try it:
- * the search (new, open, prompts, image, resume), the loop with its threads and signals, backup
- * and restore. BBT_NOMEM, nothing leaks (the leak checker looks), and the next try works. */
+ * the search (new, open, prompts, image, resume), the loop with its threads and signals, the
+ * server's sockets, tensor files, backup and restore, looking after the database. BBT_NOMEM,
+ * nothing leaks (the leak checker looks), and the next try works. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,15 +10,24 @@
 #include <cmocka.h>
 
 #include "base/alloc.h"
+#include "base/file.h"
+#include "base/json.h"
 #include "engine/search.h"
 #include "loop/lane.h"
 #include "loop/loop.h"
 #include "loop/sig.h"
 #include "loop/work.h"
 #include "num/blas.h"
+#include "num/npy.h"
+#include "num/safetens.h"
 #include "store/st_backup.h"
+#include "store/st_blob.h"
 #include "store/st_job.h"
+#include "store/st_ledger.h"
+#include "store/st_mark.h"
+#include "store/st_upkeep.h"
 #include "store/store.h"
+#include "web/web.h"
 
 #include <ftw.h>
 #include <math.h>
@@ -215,13 +225,158 @@ static void test_copies(void **state)
     (void)nftw(base, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
+/* ---- looking after a database, on the real disk ---- */
+
+static unsigned findings;
+
+static void finding(void *arg, const char *text)
+{
+    (void)arg;
+    (void)text;
+    findings++;
+}
+
+static enum bbt_rc house_op(void)
+{
+    static const char sha[] =
+        "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+    const struct rec_mark mark = {.job = 1};
+    const struct rec_answer key = {.job = 1};
+    const struct store_retain what = {.checkpoints_before_us = 1, .events_before_us = 1};
+    struct store *s = NULL;
+    uint64_t n;
+    bool is;
+    enum bbt_rc rc = store_open(base, STORE_NETWORK_OK, &s, &err);
+
+    if (rc == BBT_OK)
+        rc = store_touch(s, &err);
+    if (rc == BBT_OK)
+        rc = store_blob_has(s, sha, &is, &err);
+    if (rc == BBT_OK)
+        rc = store_mark_put(s, &mark, &err);
+    if (rc == BBT_OK)
+        rc = store_mark_drop(s, &key, &err);
+    if (rc == BBT_OK)
+        rc = store_ledger_count(s, 1, &n, &err);
+    if (rc == BBT_OK)
+        rc = store_retain(s, &what, &is, &err);
+    if (rc == BBT_OK)
+        rc = store_vacuum(s, 16, &n, &is, &err);
+    if (rc == BBT_OK)
+        rc = store_audit(base, finding, NULL, &err);
+    store_close(s);
+    return rc;
+}
+
+static void test_house(void **state)
+{
+    const struct rec_job j = {.name = "kept"};
+    struct store *s = NULL;
+    int64_t id;
+    bool existed;
+
+    (void)state;
+    (void)snprintf(base, sizeof base, "%s/bbt-house-XXXXXX",
+        access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+    assert_non_null(mkdtemp(base));
+    assert_int_equal(store_open(base, STORE_NETWORK_OK, &s, &err), BBT_OK);
+    assert_int_equal(store_job_add(s, &j, "{}", NULL, &id, &existed, &err), BBT_OK);
+    store_close(s);
+    refuse_all("house-keeping", house_op, 100);
+    assert_int_equal(findings, 0);
+    (void)nftw(base, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+/* ---- the server's sockets ---- */
+
+static void nothing(struct web_req *r, void *arg)
+{
+    (void)arg;
+    web_reply(r, 200, NULL, NULL, 0);
+}
+
+static enum bbt_rc web_op(void)
+{
+    static const struct web_route routes[] = {
+        {"GET", "/a", nothing, 0}, {"POST", "/a/{b}:c", nothing, 9}};
+    struct loop *l = NULL;
+    struct web *w = NULL;
+    char path[96];
+    uint16_t port;
+    enum bbt_rc rc = loop_new(&l, &err);
+
+    (void)snprintf(path, sizeof path, "%s/sock", base);
+    if (rc == BBT_OK)
+        rc = web_new(l, NULL, routes, 2, NULL, &w, &err);
+    if (rc == BBT_OK)
+        rc = web_listen_unix(w, path, 0600, &err);
+    if (rc == BBT_OK)
+        rc = web_listen_tcp(w, "127.0.0.1", 0, &port, &err);
+    web_free(w);
+    loop_free(l);
+    return rc;
+}
+
+static void test_web(void **state)
+{
+    (void)state;
+    (void)snprintf(base, sizeof base, "/tmp/bbt-web-XXXXXX");
+    assert_non_null(mkdtemp(base));
+    refuse_all("web", web_op, 4);
+    (void)nftw(base, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+/* ---- tensor files ---- */
+
+static enum bbt_rc tensors_op(void)
+{
+    static const float data[6] = {1, 2, 3, 4, 5, 6};
+    const size_t shape[2] = {2, 3};
+    const struct safetens_out out = {
+        .name = "prompt", .rank = 2, .shape = {2, 3}, .data = data};
+    struct safetens *st = NULL;
+    struct bbt_buf npy, b;
+    char path[96];
+    enum bbt_rc rc;
+
+    (void)snprintf(path, sizeof path, "%s/t.safetensors", base);
+
+    buf_init(&npy, 1 << 16);
+    buf_init(&b, 1 << 16);
+    rc = npy_write(data, 2, shape, &npy, &err);
+    if (rc == BBT_OK)
+        rc = safetens_write(&out, 1, NULL, &b, &err);
+    if (rc == BBT_OK)
+        rc = file_write(path, b.data, b.len, 0600, &err);
+    if (rc == BBT_OK)
+        rc = safetens_open(path, &st, &err);
+    safetens_free(st);
+    buf_fini(&npy);
+    buf_fini(&b);
+    return rc;
+}
+
+static void test_tensors(void **state)
+{
+    (void)state;
+    (void)snprintf(base, sizeof base, "/tmp/bbt-tensors-XXXXXX");
+    assert_non_null(mkdtemp(base));
+    refuse_all("tensor files", tensors_op, 6);
+    (void)nftw(base, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_search),
         cmocka_unit_test(test_loop),
         cmocka_unit_test(test_copies),
+        cmocka_unit_test(test_house),
+        cmocka_unit_test(test_web),
+        cmocka_unit_test(test_tensors),
     };
+
+    json_use_alloc();
 
     blas_threads(1);
     if (store_use_alloc(NULL) != BBT_OK)

@@ -175,6 +175,44 @@ static void out_of_memory_is_said(void **state)
     json_decref(v);
 }
 
+/* One refusal, wherever it falls: the whole text or none, never one without a key. */
+static void no_key_is_lost(void **state)
+{
+    json_t *v = json_object();
+    char *whole, *text = NULL;
+    unsigned refusals = 0;
+
+    (void)state;
+    for (int i = 0; i < 60; i++) {
+        char key[80];
+
+        (void)snprintf(key, sizeof key, "%d_%0*d", i, 10 + i, i);
+        assert_int_equal(json_object_set_new(v, key, json_integer(i)), 0);
+    }
+    for (int pretty = 0; pretty < 2; pretty++) {
+        char *(*print)(const json_t *) = pretty ? json_print_pretty : json_print;
+
+        whole = print(v);
+        assert_non_null(whole);
+        for (long n = 0;; n++) {
+            unsigned long asked;
+
+            (void)bbt_alloc_fault(n, 0);
+            text = print(v);
+            asked = bbt_alloc_fault(-1, 0);
+            if (text)
+                assert_string_equal(text, whole);
+            bbt_free(text);
+            if (asked <= (unsigned long)n)
+                break;
+            refusals++;
+        }
+        bbt_free(whole);
+    }
+    assert_true(refusals > 10);
+    json_decref(v);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -184,6 +222,7 @@ int main(void)
         cmocka_unit_test(numbers_read_back_to_the_bit),
         cmocka_unit_test(look_ups_fall_back_on_type),
         cmocka_unit_test(out_of_memory_is_said),
+        cmocka_unit_test(no_key_is_lost),
     };
 
     json_use_alloc();

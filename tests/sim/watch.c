@@ -14,9 +14,13 @@
 #include <stdio.h>
 #include <string.h>
 
-#define WRAP(ret_, name_, args_) \
-    ret_ __real_##name_ args_;   \
-    ret_ __wrap_##name_ args_;   \
+/* The linker compares names only. */
+#define WRAP(ret_, name_, args_)                                                            \
+    ret_ __real_##name_ args_;                                                              \
+    ret_ __wrap_##name_ args_;                                                              \
+    _Static_assert(__builtin_types_compatible_p(__typeof__(__wrap_##name_),                 \
+                       __typeof__(name_)),                                                  \
+        "wrapped with another type");                                                       \
     ret_ __wrap_##name_ args_
 
 static struct world *now(enum world_mutant m, uint64_t one_in)

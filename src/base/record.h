@@ -6,6 +6,8 @@
 #ifndef BASE_RECORD_H
 #define BASE_RECORD_H
 
+#include "base/charge.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -56,6 +58,7 @@ struct rec_usage {
     uint64_t tokens_in;
     uint64_t tokens_out;
     uint64_t active_us; /* time spent running */
+    uint64_t cost;      /* nano-dollars, with what was charged without an answer */
 };
 
 struct rec_job {
@@ -71,6 +74,7 @@ struct rec_job {
     struct rec_usage usage;
     uint64_t generations_max; /* plan, 0 = open */
     uint64_t evaluations_max;
+    int64_t owner;     /* user id of who submitted it; -1 = not known */
     double best_dev;   /* metric; NaN until known */
     double last_loss;  /* best training loss of the last generation; NaN until known */
 };
@@ -106,6 +110,9 @@ struct rec_answer {
     uint32_t repeated; /* how often asked again because a crash may have lost an answer */
     uint64_t latency_us;
     int64_t wall_us;
+    uint64_t cost; /* nano-dollars */
+    const struct rec_claim *claim; /* who pays, and the reservation that this settles; or
+                                      NULL. Borrowed, not read back */
 };
 
 /* A request about to be sent (the key of its answer). */

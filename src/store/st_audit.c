@@ -44,7 +44,8 @@ static const char *const laws[] = {
     "gen.gen > g.gen)",
 
     "SELECT printf('job %d is completed, and generation %d is open', id, gen) FROM job "
-    "JOIN gen ON gen.job = id WHERE state = 'completed' AND loss IS NULL",
+    "JOIN gen ON gen.job = id WHERE state = 'completed' AND loss IS NULL "
+    "AND reason NOT IN ('usd', 'tokens', 'requests')", /* these end it anywhere */
 
     "SELECT printf('job %d: the best prompt is of generation %d, which is not closed', "
     "best.job, best.gen) FROM best LEFT JOIN gen ON gen.job = best.job AND gen.gen = "
@@ -72,6 +73,21 @@ static const char *const laws[] = {
 
     "SELECT printf('job %d is running, in the trash', id) FROM job WHERE state = 'running' "
     "AND deleted_us > 0",
+
+    "SELECT printf('job %d: cost %d, its spending is %d', id, cost, ifnull(n, 0)) FROM job "
+    "LEFT JOIN (SELECT job, sum(nano + other_nano) AS n FROM spend GROUP BY job) AS s ON "
+    "s.job = id WHERE cost <> ifnull(n, 0)",
+
+    "WITH led AS (SELECT job, count(*) AS n, sum(tokens_in) AS ti, sum(tokens_out) AS tn, "
+    "sum(cost) AS c FROM answer WHERE attempts > 0 GROUP BY job), sp AS (SELECT job, "
+    "sum(requests) AS n, sum(tokens_in) AS ti, sum(tokens_out) AS tn, sum(nano) AS c FROM "
+    "spend GROUP BY job) "
+    "SELECT printf('job %d: the ledger has %d answers of %d + %d tokens for %d, its spending "
+    "is %d, %d + %d, %d', led.job, led.n, led.ti, led.tn, led.c, ifnull(sp.n, 0), "
+    "ifnull(sp.ti, 0), ifnull(sp.tn, 0), ifnull(sp.c, 0)) FROM led LEFT JOIN sp ON sp.job = "
+    "led.job JOIN job ON id = led.job WHERE (led.n, led.ti, led.tn, led.c) IS NOT "
+    "(ifnull(sp.n, 0), ifnull(sp.ti, 0), ifnull(sp.tn, 0), ifnull(sp.c, 0)) AND deleted_us <> 1 "
+    "AND NOT EXISTS (SELECT 1 FROM mark WHERE mark.job = id AND phase = -1)",
 
     "SELECT printf('job %d has no spec', id) FROM job LEFT JOIN job_spec ON job_spec.job = "
     "id WHERE job_spec.job IS NULL",

@@ -11,7 +11,7 @@
     "id, name, state, deleted_us, reason, detail, priority, created_us, started_us, "  \
     "ended_us, updated_us, generations, evaluations, examples, requests, repeated, "   \
     "failures, tokens_in, tokens_out, active_us, generations_max, evaluations_max, "   \
-    "best_dev, last_loss"
+    "best_dev, last_loss, job.owner, cost"
 
 #define STATE "iif(deleted_us > 0, 'deleted', state)"
 
@@ -50,6 +50,8 @@ static void read_job(struct query *q, struct rec_job *j)
     j->evaluations_max = db_col_u64(q);
     j->best_dev = db_col_real(q);
     j->last_loss = db_col_real(q);
+    j->owner = db_col_int(q);
+    j->usage.cost = db_col_u64(q);
 }
 
 static enum bbt_rc fail_no_job(int64_t id, struct bbt_err *err)
@@ -97,8 +99,8 @@ static enum bbt_rc insert_job(struct store *s, const struct rec_job *job,
 
     db_start(&q, s,
         "INSERT INTO job (key, name, state, priority, created_us, updated_us, "
-        "generations_max, evaluations_max, reason, detail) "
-        "VALUES (?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?)");
+        "generations_max, evaluations_max, reason, detail, owner) "
+        "VALUES (?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?)");
     db_text(&q, key);
     db_text(&q, job->name);
     db_int(&q, job->priority);
@@ -108,6 +110,7 @@ static enum bbt_rc insert_job(struct store *s, const struct rec_job *job,
     db_u64(&q, job->evaluations_max);
     db_text(&q, job->reason);
     db_text(&q, job->detail);
+    db_int(&q, job->owner);
     rc = db_done(&q, err);
     if (rc != BBT_OK)
         return rc;
@@ -146,6 +149,31 @@ enum bbt_rc store_job_add(struct store *s, const struct rec_job *job,
         *ret_existed = existed;
     }
     return rc;
+}
+
+enum bbt_rc store_job_respec(struct store *s, int64_t id, const char *spec_json,
+    uint64_t generations_max, uint64_t evaluations_max, struct bbt_err *err)
+{
+    struct query q;
+    enum bbt_rc rc = db_enter(s, err);
+
+    if (rc != BBT_OK)
+        return rc;
+    db_start(&q, s, "UPDATE job_spec SET spec = ? WHERE job = ?");
+    db_text(&q, spec_json);
+    db_int(&q, id);
+    rc = db_done(&q, err);
+    if (rc == BBT_OK && db_changed(s) == 0)
+        rc = fail_no_job(id, err);
+    if (rc == BBT_OK) {
+        db_start(&q, s,
+            "UPDATE job SET generations_max = ?, evaluations_max = ? WHERE id = ?");
+        db_u64(&q, generations_max);
+        db_u64(&q, evaluations_max);
+        db_int(&q, id);
+        rc = db_done(&q, err);
+    }
+    return db_leave(s, rc, err);
 }
 
 enum bbt_rc store_job_get(struct store *s, int64_t id, struct rec_job *ret,
@@ -393,7 +421,7 @@ enum bbt_rc store_usage_add(
         "examples = examples + ?, requests = requests + ?, repeated = repeated + ?, "
         "failures = failures + ?, tokens_in = tokens_in + ?, tokens_out = tokens_out + "
         "?, "
-        "active_us = active_us + ? WHERE id = ?");
+        "active_us = active_us + ?, cost = cost + ? WHERE id = ?");
     db_u64(&q, add->generations);
     db_u64(&q, add->evaluations);
     db_u64(&q, add->examples);
@@ -403,6 +431,7 @@ enum bbt_rc store_usage_add(
     db_u64(&q, add->tokens_in);
     db_u64(&q, add->tokens_out);
     db_u64(&q, add->active_us);
+    db_u64(&q, add->cost);
     db_int(&q, job);
     rc = db_done(&q, err);
     if (rc == BBT_OK && db_changed(s) == 0)

@@ -43,6 +43,10 @@ BBT_NODISCARD enum bbt_rc store_job_list(struct store *s, const struct store_fil
 BBT_NODISCARD enum bbt_rc store_job_next(struct store *s, unsigned states,
     const int64_t *live, size_t nlive, struct rec_job *ret, struct bbt_err *err);
 
+/* Another spec for a job, with the plan that follows from it. BBT_NOTFOUND. */
+BBT_NODISCARD enum bbt_rc store_job_respec(struct store *s, int64_t id, const char *spec_json,
+    uint64_t generations_max, uint64_t evaluations_max, struct bbt_err *err);
+
 struct store_move {
     int64_t id;
     unsigned from; /* bits of the states it may be in now */

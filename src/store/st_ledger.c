@@ -5,6 +5,7 @@
 #include "store/db.h"
 #include "store/st_job.h"
 #include "store/st_mark.h"
+#include "store/st_spend.h"
 
 #define DROP_STEP 1000 /* answers */
 
@@ -23,8 +24,9 @@ static enum bbt_rc insert_answer(
     db_start(&q, s,
         "INSERT INTO answer (job, phase, gen, cand, batch, digest, rows, labels, "
         "logit, "
-        "tokens_in, tokens_out, attempts, repeated, latency_us, wall_us) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING");
+        "tokens_in, tokens_out, attempts, repeated, latency_us, wall_us, "
+        "cost) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING");
     db_int(&q, a->job);
     db_int(&q, (int64_t)a->phase);
     db_u64(&q, a->gen);
@@ -40,7 +42,17 @@ static enum bbt_rc insert_answer(
     db_int(&q, a->repeated);
     db_u64(&q, a->latency_us);
     db_int(&q, a->wall_us);
+    db_u64(&q, a->cost);
     return db_done(&q, err);
+}
+
+/* The ledger has this answer from before; what was paid for it now is paid all the same. */
+static enum bbt_rc settle_again(
+    struct store *s, const struct rec_answer *a, struct bbt_err *err)
+{
+    const struct rec_sum charged = {1, (uint64_t)a->tokens_in + a->tokens_out, a->cost};
+
+    return a->claim && a->claim->id ? store_claim_end(s, a->claim, &charged, err) : BBT_OK;
 }
 
 static enum bbt_rc add_row(
@@ -53,6 +65,7 @@ static enum bbt_rc add_row(
         .examples = a->phase == REC_TRAIN ? a->rows : 0,
         .tokens_in = paid ? a->tokens_in : 0,
         .tokens_out = paid ? a->tokens_out : 0,
+        .cost = a->cost,
     };
     enum bbt_rc rc = insert_answer(s, a, err);
     bool fresh = rc == BBT_OK && db_changed(s) > 0;
@@ -61,10 +74,13 @@ static enum bbt_rc add_row(
     if (rc == BBT_OK)
         rc = store_mark_drop(s, a, err);
     BBT_KILLPOINT("ledger-unmarked");
-    if (rc != BBT_OK || !fresh)
+    if (rc != BBT_OK)
         return rc;
+    if (!fresh)
+        return settle_again(s, a, err);
     (*added)++;
-    return store_usage_add(s, a->job, &use, err);
+    rc = store_usage_add(s, a->job, &use, err);
+    return rc == BBT_OK && paid ? spend_answer(s, a, a->claim, err) : rc;
 }
 
 enum bbt_rc store_ledger_add(struct store *s, const struct rec_answer *rows, size_t n,
@@ -102,6 +118,7 @@ static void read_answer(struct query *q, struct rec_answer *a)
     a->repeated = (uint32_t)db_col_int(q);
     a->latency_us = db_col_u64(q);
     a->wall_us = db_col_int(q);
+    a->cost = db_col_u64(q);
 }
 
 enum bbt_rc store_ledger_load(struct store *s, int64_t job, enum rec_phase phase,
@@ -115,7 +132,7 @@ enum bbt_rc store_ledger_load(struct store *s, int64_t job, enum rec_phase phase
     db_start(&q, s,
         "SELECT cand, batch, digest, rows, labels, logit, tokens_in, tokens_out, "
         "attempts, "
-        "repeated, latency_us, wall_us FROM answer WHERE job = ? AND phase = ? AND gen "
+        "repeated, latency_us, wall_us, cost FROM answer WHERE job = ? AND phase = ? AND gen "
         "= ? "
         "ORDER BY cand, batch");
     db_int(&q, job);

@@ -21,6 +21,7 @@
 #include "store/st_ledger.h"
 #include "store/st_mark.h"
 #include "store/st_rate.h"
+#include "store/st_spend.h"
 #include "store/store.h"
 
 #include <ftw.h>
@@ -228,7 +229,8 @@ static uint64_t table_digest(sqlite3 *db, const char *table, uint64_t h)
 UNUSED static uint64_t contents(struct room *r)
 {
     static const char *const tables[] = {"job", "job_spec", "setup", "blob", "answer",
-        "mark", "gen", "cand", "snapshot", "best", "result", "event"};
+        "mark", "gen", "cand", "snapshot", "best", "result", "event", "claim",
+        "spend"};
     uint64_t h = 1;
 
     for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++)

@@ -170,6 +170,38 @@ static enum bbt_rc op_ledger(struct scene *c)
     return rc;
 }
 
+static enum bbt_rc op_claim(struct scene *c)
+{
+    struct rec_claim m = {.job = c->job, .provider = "p", .worst = {1, 2, 3}};
+    int64_t id = 0;
+    enum bbt_rc rc = store_claim_put(c->r->s, &m, &id, err_of(c));
+
+    m.id = id;
+    return rc == BBT_OK ? store_claim_end(c->r->s, &m, &m.worst, err_of(c)) : rc;
+}
+
+static enum bbt_rc op_claims(struct scene *c)
+{
+    return store_claims_charge(c->r->s, err_of(c));
+}
+
+static enum bbt_rc op_spend(struct scene *c)
+{
+    struct rec_spend *rows = NULL;
+    struct rec_day *days = NULL;
+    struct rec_sum sum;
+    size_t n = 0;
+    enum bbt_rc rc = store_spend_list(c->r->s, REC_BY_TAG, 0, &rows, &n, err_of(c));
+
+    if (rc == BBT_OK)
+        rc = store_spend_days(c->r->s, &days, &n, err_of(c));
+    if (rc == BBT_OK)
+        rc = store_spend_job(c->r->s, c->job, &sum, err_of(c));
+    bbt_free(rows);
+    bbt_free(days);
+    return rc;
+}
+
 static enum bbt_rc op_mark(struct scene *c)
 {
     const struct rec_mark m = {.job = c->job};
@@ -277,7 +309,8 @@ static enum bbt_rc op_group(struct scene *c)
 static op_fn *const ops[] = {op_sent_put, op_sent_list, op_rest_put, op_rest_list,
     op_job_add, op_job_get, op_job_list, op_job_next,
     op_job_state, op_priority, op_trash, op_retain, op_usage, op_setup, op_result,
-    op_ledger, op_mark, op_turn, op_resume, op_best, op_curve, op_event, op_blob,
+    op_ledger, op_claim, op_claims, op_spend, op_mark, op_turn, op_resume,
+    op_best, op_curve, op_event, op_blob,
     op_check, op_group};
 #define OPS (sizeof ops / sizeof ops[0])
 

@@ -262,6 +262,7 @@ static void exchange_step(struct op *op)
         return;
     x->rc = e->refused.rc ? e->refused.rc : e->req.rc;
     x->err = e->refused.rc ? e->refused : e->req.err;
+    x->sent = !e->refused.rc && e->req.sent;
     x->status = (int)e->req.status;
     x->answer = e->req.body.data;
     x->answer_len = e->req.body.len;

@@ -8,6 +8,7 @@
 #include "store/st_ledger.h"
 #include "store/st_mark.h"
 #include "store/st_rate.h"
+#include "store/st_spend.h"
 
 #include <stdio.h>
 
@@ -106,6 +107,35 @@ enum bbt_rc port_db_marks(struct port_db *db, int64_t job, enum rec_phase phase,
     uint64_t gen, struct rec_mark **ret, size_t *ret_n, struct bbt_err *err)
 {
     return store_mark_list(st(db), job, phase, gen, ret, ret_n, err);
+}
+
+enum bbt_rc port_db_claim_put(struct port_db *db, const struct rec_claim *c, int64_t *ret_id,
+    struct bbt_err *err)
+{
+    return store_claim_put(st(db), c, ret_id, err);
+}
+
+enum bbt_rc port_db_claim_end(struct port_db *db, const struct rec_claim *c,
+    const struct rec_sum *charged, struct bbt_err *err)
+{
+    return store_claim_end(st(db), c, charged, err);
+}
+
+enum bbt_rc port_db_claims_charge(struct port_db *db, struct bbt_err *err)
+{
+    return store_claims_charge(st(db), err);
+}
+
+enum bbt_rc port_db_spend_days(
+    struct port_db *db, struct rec_day **ret, size_t *ret_n, struct bbt_err *err)
+{
+    return store_spend_days(st(db), ret, ret_n, err);
+}
+
+enum bbt_rc port_db_spend_job(
+    struct port_db *db, int64_t job, struct rec_sum *ret, struct bbt_err *err)
+{
+    return store_spend_job(st(db), job, ret, err);
 }
 
 enum bbt_rc port_db_usage(

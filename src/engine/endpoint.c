@@ -135,11 +135,26 @@ enum bbt_rc endpoint_init(struct endpoint *e, const struct conf_provider *conf,
     return BBT_OK;
 }
 
+enum bbt_rc endpoint_price(
+    struct endpoint *e, const struct zone *zone, struct bbt_err *err)
+{
+    for (size_t i = 0; i < e->models_nr; i++) {
+        enum bbt_rc rc =
+            tariff_init(&e->models[i].tariff, &e->models[i].conf->price, zone, err);
+
+        if (rc != BBT_OK)
+            return bbt_err_ctx(err, "price of model %s of provider %s",
+                e->models[i].conf->name, e->conf->name);
+    }
+    return BBT_OK;
+}
+
 void endpoint_fini(struct endpoint *e)
 {
     for (size_t i = 0; i < e->models_nr; i++) {
         prov_model_fini(&e->models[i].m);
         embmat_free(e->models[i].mat);
+        tariff_fini(&e->models[i].tariff);
     }
     bbt_free(e->models);
     agenda_fini(&e->agenda);

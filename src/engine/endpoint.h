@@ -7,6 +7,7 @@
 #include "engine/agenda.h"
 #include "engine/channel.h"
 #include "engine/keep.h"
+#include "engine/tariff.h"
 #include "prov/prov.h"
 #include "sched/backoff.h"
 #include "sched/sched.h"
@@ -20,6 +21,7 @@ struct endpoint_model {
     struct embmat *mat; /* input embedding; opened by the first probe, then kept; or NULL */
     bool tried; /* trial prompts have passed, too: fit for soft prompts */
     uint64_t fingerprint; /* of the weights behind it, by what the probe was answered */
+    struct tariff tariff; /* of the endpoint's own models; empty in others */
     bool stale; /* a job was refused since then: probe again before the next one */
 };
 
@@ -56,6 +58,10 @@ struct endpoint {
  * as for agenda_init(). BBT_INVALID, BBT_NOMEM, and what agenda_init() says. */
 BBT_NODISCARD enum bbt_rc endpoint_init(struct endpoint *e, const struct conf_provider *conf,
     struct channel *channel, const char *zone, struct bbt_err *err);
+/* The price lists of its models; hours that name no zone are meant in `zone`, which must
+ * outlive the endpoint. BBT_INVALID: the system does not have a zone. BBT_NOMEM. */
+BBT_NODISCARD enum bbt_rc endpoint_price(
+    struct endpoint *e, const struct zone *zone, struct bbt_err *err);
 void endpoint_fini(struct endpoint *e); /* a zeroed one is fine */
 
 /* A model of the configuration about which nothing is known yet. Freed by

@@ -25,6 +25,7 @@ struct engine {
     size_t ch_nr;
     struct endpoint *ep;
     size_t ep_nr;
+    struct till till;
     struct live *live;
     size_t live_nr;
 
@@ -40,6 +41,9 @@ struct engine {
     struct admit_ask ask;
     const char **shut; /* room for the names of paused providers */
     struct rec_job found;
+    struct rec_day *days; /* spending, read with the first question */
+    size_t days_nr;
+    bool days_read;
     struct keep_ill ill;
     struct rests rests;
 };
@@ -51,7 +55,29 @@ static void run_next(struct port_call *c, struct port_db *db)
 {
     struct engine *e = bbt_container(c, struct engine, next);
 
-    c->rc = admit_next(&e->ask, db, &e->found, &c->err);
+    if (!e->till.open && !e->days_read) {
+        c->rc = till_load(db, &e->days, &e->days_nr, &c->err);
+        e->days_read = c->rc == BBT_OK;
+    }
+    if (c->rc == BBT_OK)
+        c->rc = admit_next(&e->ask, db, &e->found, &c->err);
+}
+
+/* What was spent is known from the first question on that the store took. */
+static void open_till(struct engine *e)
+{
+    struct bbt_err err = {0};
+
+    if (!e->days_read)
+        return;
+    e->days_read = false;
+    if ((e->next.rc == BBT_OK || e->next.rc == BBT_NOTFOUND) &&
+        till_open(&e->till, e->days, e->days_nr, &err) == BBT_OK) {
+        e->days = NULL; /* taken */
+        return;
+    }
+    bbt_free(e->days);
+    e->days = NULL;
 }
 
 /* Whose jobs would run into a wall. */
@@ -100,6 +126,7 @@ static void take_over(struct engine *e)
     l->tune.id = e->found.id;
     l->tune.endpoints = e->ep;
     l->tune.endpoints_nr = e->ep_nr;
+    l->tune.till = &e->till;
     l->tune.ill = &e->ill;
     l->tune.wake = &e->admit;
     l->next = e->live;
@@ -145,6 +172,7 @@ static void admit_step(struct op *op)
     bury(e);
     if (e->asking && e->next.done) {
         e->asking = false;
+        open_till(e);
         if (e->next.rc == BBT_OK || e->next.rc == BBT_NOTFOUND)
             e->hold_first = false;
         if (e->next.rc == BBT_OK) {
@@ -182,6 +210,7 @@ static void alarm_step(struct op *op)
 
         next = at < next ? at : next;
     }
+    next = till_alarm(&e->till, now) < next ? till_alarm(&e->till, now) : next;
     if (e->sick_until && e->sick_until <= now) {
         e->sick_until = 0;
         e->look = true;
@@ -248,11 +277,15 @@ enum bbt_rc engine_new(const struct conf *conf, struct turnq *q, struct engine *
     e->hold_first = conf->queue.on_restart == CONF_HOLD;
     op_init(&e->admit, q, admit_step);
     op_init(&e->alarm, q, alarm_step);
-    rc = make_channels(e, err);
+    rc = till_init(&e->till, conf, &e->alarm, err);
+    if (rc == BBT_OK)
+        rc = make_channels(e, err);
     for (; rc == BBT_OK && e->ep_nr < conf->providers.nr; e->ep_nr++) {
         rc = endpoint_init(&e->ep[e->ep_nr], &p[e->ep_nr], channel_of(e, &p[e->ep_nr]),
             conf->timezone, err);
         e->ep[e->ep_nr].ill = &e->ill;
+        if (rc == BBT_OK)
+            rc = endpoint_price(&e->ep[e->ep_nr], e->till.zone, err);
     }
     e->rests = (struct rests){.ch = e->ch, .ch_nr = e->ch_nr, .ep = e->ep,
         .ep_nr = e->ep_nr, .ill = &e->ill, .wake = &e->admit};
@@ -279,6 +312,8 @@ void engine_free(struct engine *e)
     bbt_free(e->ch);
     bbt_free(e->shut);
     admit_fini(&e->ask);
+    bbt_free(e->days);
+    till_fini(&e->till);
     bbt_free(e);
 }
 
@@ -300,6 +335,7 @@ void engine_reload(struct engine *e)
             channel_limit(e->ep[i].channel, NULL, &p[i], 0);
         endpoint_limit(&e->ep[i]);
     }
+    till_look(&e->till);
     engine_release(e);
 }
 
@@ -367,6 +403,15 @@ size_t engine_in_flight(const struct engine *e)
     return n;
 }
 
+size_t engine_sharing(const struct engine *e, const struct channel *c)
+{
+    size_t n = 0;
+
+    for (struct live *l = e->live; l; l = l->next)
+        n += l->tune.ep && l->tune.ep->channel == c;
+    return n;
+}
+
 bool engine_live(const struct engine *e, int64_t job, struct engine_live *ret)
 {
     uint64_t now = port_now_us();
@@ -382,6 +427,10 @@ bool engine_live(const struct engine *e, int64_t job, struct engine_live *ret)
             return true;
         ret->why = endpoint_why(ep, now);
         ret->trouble = ep->trouble ? ep->trouble_text : "";
+        if (till_why(&l->tune.account)) {
+            ret->why = "usd";
+            ret->trouble = till_why(&l->tune.account);
+        }
         ret->wait_us = endpoint_wait_us(ep, now);
         return true;
     }
@@ -396,6 +445,16 @@ struct endpoint *engine_waits_for(struct engine *e, int64_t job)
         if (e->ask.passed[i].job == job)
             return engine_endpoint(e, e->ask.shut[e->ask.passed[i].shut]);
     return NULL;
+}
+
+const struct till *engine_till(const struct engine *e)
+{
+    return &e->till;
+}
+
+struct till *engine_purse(struct engine *e)
+{
+    return &e->till;
 }
 
 const struct keep_ill *engine_ill(const struct engine *e)

@@ -9,6 +9,7 @@
 #include "base/op.h"
 #include "engine/endpoint.h"
 #include "engine/probe.h"
+#include "engine/till.h"
 #include "engine/tune.h"
 #include "spec/conf.h"
 
@@ -53,6 +54,9 @@ bool engine_idle(const struct engine *e);
 size_t engine_running(const struct engine *e);
 size_t engine_in_flight(const struct engine *e);
 
+/* Jobs in work whose requests go through this channel. */
+size_t engine_sharing(const struct engine *e, const struct channel *c);
+
 /* Why a running job is where it is; false where the engine does not have it. */
 struct engine_live {
     struct tune_progress progress;
@@ -64,6 +68,9 @@ bool engine_live(const struct engine *e, int64_t job, struct engine_live *ret);
 
 /* The paused provider that a queued job waits for; NULL where that is not what it waits for. */
 struct endpoint *engine_waits_for(struct engine *e, int64_t job);
+/* Whose money is spent; its day's sums are for display. */
+const struct till *engine_till(const struct engine *e);
+struct till *engine_purse(struct engine *e); /* to open an account beside the jobs */
 
 /* What is wrong with the store, or NULL: then nothing is sent and nothing is taken over. */
 const struct keep_ill *engine_ill(const struct engine *e);

@@ -102,6 +102,16 @@ BBT_NODISCARD enum bbt_rc port_db_mark_drop(
 BBT_NODISCARD enum bbt_rc port_db_marks(struct port_db *db, int64_t job,
     enum rec_phase phase, uint64_t gen, struct rec_mark **ret, size_t *ret_n,
     struct bbt_err *err);
+/* Reservations of money, and sums of what was spent (engine/till.h). */
+BBT_NODISCARD enum bbt_rc port_db_claim_put(struct port_db *db, const struct rec_claim *c,
+    int64_t *ret_id, struct bbt_err *err);
+BBT_NODISCARD enum bbt_rc port_db_claim_end(struct port_db *db, const struct rec_claim *c,
+    const struct rec_sum *charged, struct bbt_err *err);
+BBT_NODISCARD enum bbt_rc port_db_claims_charge(struct port_db *db, struct bbt_err *err);
+BBT_NODISCARD enum bbt_rc port_db_spend_days(
+    struct port_db *db, struct rec_day **ret, size_t *ret_n, struct bbt_err *err);
+BBT_NODISCARD enum bbt_rc port_db_spend_job(
+    struct port_db *db, int64_t job, struct rec_sum *ret, struct bbt_err *err);
 BBT_NODISCARD enum bbt_rc port_db_usage(
     struct port_db *db, int64_t job, const struct rec_usage *add, struct bbt_err *err);
 BBT_NODISCARD enum bbt_rc port_db_result(struct port_db *db, const struct rec_result *r,
@@ -167,6 +177,7 @@ struct port_http {
     enum bbt_rc rc; /* OK: a whole response, of any status; AGAIN: transport failed;
                        INVALID: response over the cap or not HTTP; CANCELED: aborted */
     struct bbt_err err;
+    bool sent; /* where rc is not OK: something of it left, the server may have acted */
     int status;
     const uint8_t *answer; /* lent until port_http_fini() */
     size_t answer_len;

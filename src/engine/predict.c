@@ -92,6 +92,12 @@ static void loaded(struct predict *p)
         return;
     }
     endpoint_flow(p->ep, &p->flow, 9); /* somebody waits for this one */
+    p->account = (struct till_account){.owner = p->owner,
+        .provider = p->ep->conf->name,
+        .model = p->model->conf->name,
+        .tariff = &p->model->tariff,
+        .impatient = true};
+    till_account_open(&p->account, engine_purse(p->engine));
     if (p->model->m.probed && p->model->tried) {
         build(p);
         return;
@@ -103,6 +109,7 @@ static void loaded(struct predict *p)
         .tokenizer = p->model->conf->tokenizer,
         .compose = task_compose(p->spec),
         .at = task_at(p->spec),
+        .account = &p->account,
         .wake = &p->op,
     };
     probe_start(&p->probe, engine_turnq(p->engine));
@@ -131,6 +138,7 @@ static void ask(struct predict *p)
         .hidden = p->result.hidden,
         .compose = task_compose(p->spec),
         .at = task_at(p->spec),
+        .account = &p->account,
         .fresh = true,
         .wake = &p->op,
     };
@@ -234,6 +242,7 @@ void predict_fini(struct predict *p)
     lexer_fini(&p->lexer);
     lex_wants_fini(&p->wants);
     lex_fini(&p->lex);
+    till_account_close(&p->account);
     task_set_fini(&p->set);
     task_free(p->task);
     job_spec_free(p->spec);

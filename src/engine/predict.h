@@ -28,6 +28,7 @@ struct predict {
     int64_t job;
     const char *const *text_a, *const *text_b; /* text_b: NULL, or n entries */
     size_t n;
+    int64_t owner; /* user id of who asks; -1 = not known */
     struct op *wake;
 
     /* facts */
@@ -50,6 +51,7 @@ struct predict {
     struct endpoint_model *model;
     struct task_input input; /* the model's, copied for the worker */
     struct sched_flow flow;
+    struct till_account account;
     struct probe probe;
     struct task *task;
     struct task_set set;

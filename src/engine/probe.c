@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/digest.h"
+#include "engine/round.h"
 #include "num/embmat.h"
 #include "num/rng.h"
 #include "prov/reader.h"
@@ -13,6 +14,10 @@
  * differently; a prompt that is read moves a logit by far more. */
 #define DRIFT_MAX 1e-2
 #define EFFECT_MIN 1e-6
+
+/* A start-up step of a generating dialect may ask its model something; nobody tells how much. */
+#define STEP_IN 256u
+#define STEP_OUT 16u
 
 static void probe_end(struct probe *p, enum bbt_rc rc)
 {
@@ -73,6 +78,8 @@ static enum bbt_rc decode_step(
 {
     struct probe *p = bbt_container(c, struct probe, query);
 
+    c->spent = STEP_IN + STEP_OUT;
+    c->spent_out = STEP_OUT;
     return p->ep->adapter->probe_take(&p->fresh.m, p->step, r, err);
 }
 
@@ -114,19 +121,24 @@ static enum bbt_rc decode_canary(
     rc = prov_decode(p->ep->adapter, &p->fresh.m, &ask, r, &a, err);
     if (rc == BBT_OK)
         memcpy(p->logit[p->canary], a.logit, sizeof p->logit[0]);
+    c->spent = a.tokens_in + a.tokens_out;
+    c->spent_out = a.tokens_out;
     prov_answer_fini(&a);
     return rc;
 }
 
 static void start_call(struct probe *p)
 {
-    bool canary = p->state == PROBE_CANARY;
+    bool canary = p->state == PROBE_CANARY, asks = round_generates(p->ep->adapter);
 
     query_fini(&p->query);
     p->query = (struct query){
         .ep = p->ep,
         .flow = &p->flow,
         .cost = canary ? (uint64_t)p->len + p->rows : 1,
+        .account = canary || asks ? p->account : NULL,
+        .cost_more = asks ? STEP_IN : 0,
+        .cost_out = asks ? STEP_OUT : 0,
         .encode = canary ? encode_canary : encode_step,
         .decode = canary ? decode_canary : decode_step,
         .raw = !canary,

@@ -22,6 +22,7 @@ struct probe {
     bool plain; /* no soft prompt will be sent: no canaries either */
     enum prov_compose compose;
     enum prov_at at;
+    struct till_account *account; /* who pays for the canaries; or NULL */
     struct op *wake;
 
     /* facts */

@@ -17,7 +17,7 @@ static void query_step(struct op *op);
 const char *query_state_name(enum query_state s)
 {
     static const char *const names[QUERY_STATE_NR] = {
-        "idle", "queued", "gate", "sent", "done"};
+        "idle", "queued", "gate", "sent", "book", "done"};
 
     return (unsigned)s < QUERY_STATE_NR ? names[s] : "unknown";
 }
@@ -26,9 +26,12 @@ static void query_move(struct query *c, enum query_state to)
 {
     static const unsigned legal[QUERY_STATE_NR] = {
         [QUERY_IDLE] = 1u << QUERY_QUEUED,
-        [QUERY_QUEUED] = 1u << QUERY_GATE | 1u << QUERY_SENT | 1u << QUERY_DONE,
-        [QUERY_GATE] = 1u << QUERY_QUEUED | 1u << QUERY_SENT | 1u << QUERY_DONE,
-        [QUERY_SENT] = 1u << QUERY_QUEUED | 1u << QUERY_DONE,
+        [QUERY_QUEUED] =
+            1u << QUERY_GATE | 1u << QUERY_SENT | 1u << QUERY_BOOK | 1u << QUERY_DONE,
+        [QUERY_GATE] =
+            1u << QUERY_QUEUED | 1u << QUERY_SENT | 1u << QUERY_BOOK | 1u << QUERY_DONE,
+        [QUERY_SENT] = 1u << QUERY_QUEUED | 1u << QUERY_BOOK | 1u << QUERY_DONE,
+        [QUERY_BOOK] = 1u << QUERY_DONE,
     };
 
     assert(legal[c->state] & 1u << to);
@@ -39,6 +42,11 @@ void query_init(struct query *c, struct turnq *q)
 {
     op_init(&c->op, q, query_step);
     sched_item_init(&c->item, c, c->cost);
+    c->bill = (struct till_bill){.account = c->account,
+        .tokens_in = c->cost + c->cost_more,
+        .tokens_out = c->cost_out,
+        .wake = &c->op,
+        .ledger = c->ledger};
     c->state = QUERY_IDLE;
 }
 
@@ -66,6 +74,7 @@ void query_abort(struct query *c)
 void query_fini(struct query *c)
 {
     assert(c->state == QUERY_IDLE || c->state == QUERY_DONE);
+    assert(!c->bill.held.open && !c->bill.waits);
     keep_fini(&c->keep);
     if (c->op.q)
         op_fini(&c->op);
@@ -84,13 +93,37 @@ void query_wall(struct query *c)
     op_wake(&c->op);
 }
 
-static void query_end(struct query *c, enum bbt_rc rc)
+static void query_done(struct query *c)
 {
     query_move(c, QUERY_DONE);
-    prov_http_fini(&c->req);
-    c->rc = rc;
     c->done = true;
     op_wake(c->wake);
+}
+
+static void run_book(struct port_call *p, struct port_db *db)
+{
+    struct query *c = bbt_container(p, struct query, keep.call);
+
+    BBT_KILLPOINT("book");
+    p->rc = till_end(&c->bill, db, &p->err);
+}
+
+static void query_end(struct query *c, enum bbt_rc rc)
+{
+    prov_http_fini(&c->req);
+    c->rc = rc;
+    till_forget(&c->bill);
+    till_free(&c->bill); /* what may have been charged is settled or lost by now */
+    if (!till_owes(&c->bill) || (rc == BBT_OK && c->ledger)) {
+        query_done(c);
+        return;
+    }
+    query_move(c, QUERY_BOOK);
+    keep_fini(&c->keep);
+    c->keep = (struct keep){.run = run_book, .ill = c->ep->ill, .wake = &c->op};
+    keep_start(&c->keep, c->op.q);
+    if (c->hard)
+        keep_drop(&c->keep); /* what the disk does not take now, the next start books */
 }
 
 /* The turn was taken and comes back unused or used. */
@@ -226,6 +259,16 @@ static void give_up(struct query *c, const struct verdict *v)
                     c->ep->conf->name, v->text));
 }
 
+/* Was an attempt without an answer charged? A server that says an error does not charge, and
+ * what never left costs nothing; nobody knows about the rest. */
+static void settle_failed(struct query *c)
+{
+    if (c->x.rc == BBT_OK ? c->x.status >= 300 : !c->x.sent)
+        till_free(&c->bill);
+    else
+        till_lost(&c->bill);
+}
+
 static void judge(struct query *c, const struct verdict *v)
 {
     /* for all, whatever becomes of this one: the limit, or the server alone */
@@ -298,6 +341,7 @@ static void take_answer(struct query *c)
             c->ep->answered_us = port_now_us();
             c->ep->trouble = NULL;
             sched_settle(&c->item, c->spent, port_now_us());
+            till_settle(&c->bill, c->spent - c->spent_out, c->spent_out);
             request_over(c);
             give_back(c, SCHED_GOOD);
             query_end(c, BBT_OK);
@@ -306,6 +350,7 @@ static void take_answer(struct query *c)
         c->err.rc = rc;
         verdict_of_decode(&c->err, &v);
     }
+    settle_failed(c);
     request_over(c);
     judge(c, &v);
 }
@@ -321,6 +366,8 @@ static void run_gate(struct port_call *p, struct port_db *db)
 
     if (c->marking)
         c->gate(p, db);
+    if (p->rc == BBT_OK && c->paying)
+        p->rc = till_put(&c->bill, db, &p->err);
     if (p->rc != BBT_OK || !c->noting)
         return;
     BBT_KILLPOINT("sent-put");
@@ -335,7 +382,8 @@ static bool needs_gate(struct query *c)
     c->marking = c->gate && !c->gated;
     c->noting = limited(c) && c->notes < NOTES_MAX &&
         (!c->noted || port_now_us() - c->noted_us > QUERY_NOTE_US);
-    return c->marking || c->noting;
+    c->paying = c->bill.unsaid;
+    return c->marking || c->noting || c->paying;
 }
 
 static void pass_gate(struct query *c)
@@ -354,20 +402,25 @@ static void pass_gate(struct query *c)
     keep_start(&c->keep, c->op.q);
 }
 
-/* A server may have asked for a rest since the turn was granted: then it is given back. */
+static void queue_again(struct query *c)
+{
+    till_free(&c->bill);
+    give_back(c, SCHED_NEUTRAL);
+    if (c->state != QUERY_QUEUED)
+        query_move(c, QUERY_QUEUED);
+    sched_put(c->flow, &c->item, 0, port_now_us());
+}
+
+/* A server may have asked for a rest since the turn was granted, or the day for which money
+ * was reserved is over: then it is given back. */
 static void send_or_wait(struct query *c)
 {
-    uint64_t now = port_now_us();
-
-    if (endpoint_shut(c->ep, &c->item, now)) {
-        give_back(c, SCHED_NEUTRAL);
-        if (c->state != QUERY_QUEUED)
-            query_move(c, QUERY_QUEUED);
-        sched_put(c->flow, &c->item, 0, now);
-        return;
-    }
-    if (needs_gate(c))
+    if (endpoint_shut(c->ep, &c->item, port_now_us()))
+        queue_again(c);
+    else if (needs_gate(c))
         pass_gate(c);
+    else if (!till_leave(&c->bill))
+        queue_again(c);
     else
         send_now(c);
 }
@@ -412,8 +465,32 @@ static void end_walled(struct query *c)
             c->ep->conf->name, c->ep->pause_text));
 }
 
+/* True where the worst case is reserved. Else it waits for what others hold or for another
+ * day, out of the queue; or the job's own limit is reached, and it ends. */
+static bool pay(struct query *c)
+{
+    switch (till_ask(&c->bill, &c->reason, &c->err)) {
+    case TILL_GO:
+        return true;
+    case TILL_WAIT:
+        give_back(c, SCHED_NEUTRAL);
+        return false;
+    default:
+        end_unsent(c, c->err.rc);
+        return false;
+    }
+}
+
 static void step_queued(struct query *c)
 {
+    if (c->bill.called && !c->cancel) {
+        c->bill.called = false;
+        if (c->trouble_us) /* a night without money is no outage */
+            c->trouble_us = port_now_us();
+        sched_put(c->flow, &c->item, 0, port_now_us());
+        channel_kick(c->ep->channel);
+        return;
+    }
     if (c->walled && !c->cancel) {
         c->walled = false;
         if (c->ep->wall) {
@@ -428,7 +505,7 @@ static void step_queued(struct query *c)
         c->granted = false;
         if (c->item.oversize)
             end_oversize(c);
-        else
+        else if (pay(c))
             send_or_wait(c);
         return;
     }
@@ -461,6 +538,8 @@ static void step_gate(struct query *c)
     }
     c->gated = c->gated || (good && c->marking);
     c->noted = c->noted || (good && c->noting);
+    if (good && c->paying)
+        till_put_done(&c->bill);
     if (good && !c->cancel) {
         send_or_wait(c);
         return;
@@ -492,6 +571,12 @@ static void query_step(struct op *op)
             c->aborted = true;
             port_http_abort(&c->x);
         }
+        return;
+    case QUERY_BOOK:
+        if (c->keep.done)
+            query_done(c);
+        else if (c->hard)
+            keep_drop(&c->keep);
         return;
     default:
         return;

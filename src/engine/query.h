@@ -1,26 +1,37 @@
 /* query.h -- one request to a provider, from "wants a turn" to "answered" or "given up".
  *
  *            turn granted        gate passed         response
- *   QUEUED ---------------> GATE ----------> SENT -------------> DONE
- *      ^                        |             |
- *      '-- the server asked ----'             |       cancel: any state -> DONE
- *      '   for a rest meanwhile               |
- *      '------------- transient failure ------'
+ *   QUEUED ---------------> GATE ----------> SENT -------------> [BOOK] -> DONE
+ *    ^ ^ '-- no money now       |             |
+ *    | '--- room again          |             |       cancel: any state -> [BOOK] -> DONE
+ *    '----- the server asked ---'             |
+ *    '      for a rest meanwhile              |
+ *    '--------------- transient failure ------'
  *
  * The gate is a call to the store that must be durable before the request may leave: the mark
  * of what may be paid twice, once, and where the quota has limits per minute the note of what
- * is sent, for every attempt. Without either the state is passed through. Retries are limited
- * by time, not by number: an outage of hours is sat out. */
+ * is sent, and where money is at stake its reservation, for every attempt. Without any of them
+ * the state is passed through. BOOK tells the store what was charged without an answer of the
+ * ledger. Retries are limited by time, not by number: an outage of hours is sat out. */
 #ifndef ENGINE_QUERY_H
 #define ENGINE_QUERY_H
 
 #include "engine/endpoint.h"
 #include "engine/ports.h"
+#include "engine/till.h"
 
 /* A note of what is sent is at most so much older than the sending. */
 #define QUERY_NOTE_US 1000000u
 
-enum query_state { QUERY_IDLE, QUERY_QUEUED, QUERY_GATE, QUERY_SENT, QUERY_DONE, QUERY_STATE_NR };
+enum query_state {
+    QUERY_IDLE,
+    QUERY_QUEUED,
+    QUERY_GATE,
+    QUERY_SENT,
+    QUERY_BOOK,
+    QUERY_DONE,
+    QUERY_STATE_NR
+};
 
 struct query;
 
@@ -29,6 +40,10 @@ struct query {
     struct endpoint *ep;
     struct sched_flow *flow; /* of the endpoint: endpoint_flow() */
     uint64_t cost;           /* tokens that it takes, as far as one knows before */
+    struct till_account *account; /* who pays; NULL: it costs nothing */
+    uint64_t cost_more;      /* tokens that the server may count beside `cost` */
+    uint64_t cost_out;       /* tokens that come back, at most */
+    bool ledger;             /* the owner puts its answer into the ledger, with bill.claim */
     /* Builds the request when it is its turn. Its failure ends the call. */
     enum bbt_rc (*encode)(struct query *c, struct prov_http *ret, struct bbt_err *err);
     /* Gets a 2xx body as it comes: status and headers in `r`; its body is NULL where a body
@@ -47,14 +62,17 @@ struct query {
 
     /* decode may set it: tokens that it took */
     uint64_t spent;
+    uint64_t spent_out; /* of these, tokens that came back */
 
     /* facts: read by the owner when `done` */
     bool done;
     enum bbt_rc rc;     /* OK, CANCELED, or why it was given up */
     struct bbt_err err; /* sentence where not OK */
-    const char *reason; /* pause reason where given up: auth quota provider; or NULL */
+    const char *reason; /* pause reason where given up: auth quota provider, or the limit
+                           that is reached: usd requests tokens; or NULL */
     unsigned tries, failures;
     uint64_t latency_us; /* of the attempt that was answered */
+    struct till_bill bill; /* bill.cost, bill.claim */
 
     /* the call's own */
     struct op op;
@@ -62,7 +80,7 @@ struct query {
     struct sched_item item;
     bool granted, cancel, hard, gated, ungating, aborted;
     bool walled;         /* the endpoint cannot be used: ends with its reason */
-    bool marking, noting; /* what the gate does this time */
+    bool marking, noting, paying; /* what the gate does this time */
     bool noted;          /* this attempt is in the store's log of what was sent */
     uint64_t noted_us;   /* turn time of that note */
     unsigned notes;      /* in a row for one attempt */

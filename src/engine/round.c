@@ -148,6 +148,7 @@ static enum bbt_rc eval_decode(
     e->row.tokens_out = a.tokens_out < UINT32_MAX ? (uint32_t)a.tokens_out : UINT32_MAX;
     e->row.logit = a.logit;
     c->spent = a.tokens_in + a.tokens_out;
+    c->spent_out = a.tokens_out;
     a.logit = NULL;
     prov_answer_fini(&a);
     return BBT_OK;
@@ -373,6 +374,8 @@ static void eval_step(struct op *op)
             return;
         }
         BBT_KILLPOINT("answer-decoded");
+        e->row.cost = e->query.bill.cost;
+        e->row.claim = r->account ? &e->query.bill.claim : NULL;
         e->row.attempts = e->query.tries;
         e->row.latency_us = e->query.latency_us;
         e->row.wall_us = port_wall_us();
@@ -431,12 +434,34 @@ static uint64_t cost_of(const struct round *r, uint32_t batch)
     uint64_t n = r->prompt && r->compose == PROV_PREPEND ? b->rows * r->rows : 0;
 
     for (size_t i = 0; i < b->rows; i++)
-        n += (uint64_t)b->len[i];
+        n += b->text ? render_guess(b->text[i]) : (uint64_t)b->len[i];
     return n;
+}
+
+/* What the server may count more: a token has at least one byte of its text, and there is what
+ * it puts around an example by itself. */
+static uint64_t cost_more(const struct round *r, uint32_t batch)
+{
+    const struct prov_batch *b = &r->set->batch[batch].wire;
+    uint64_t n = round_generates(r->ep->adapter) ? b->rows * ROUND_SLACK : 0;
+
+    for (size_t i = 0; b->text && i < b->rows; i++) {
+        size_t bytes = strlen(b->text[i]), guess = render_guess(b->text[i]);
+
+        n += bytes > guess ? bytes - guess : 0;
+    }
+    return n;
+}
+
+bool round_generates(const struct prov_adapter *a)
+{
+    return strcmp(a->name, "kserve2") != 0;
 }
 
 static void start_eval(struct round_eval *e, struct round *r, uint32_t cand, uint32_t batch)
 {
+    uint64_t rows = r->set->batch[batch].wire.rows;
+
     e->round = r;
     e->cand = cand;
     e->batch = batch;
@@ -460,6 +485,10 @@ static void start_eval(struct round_eval *e, struct round *r, uint32_t cand, uin
         .feed = eval_feed,
         .over = eval_over_wire,
         .decode = eval_decode,
+        .account = r->account,
+        .cost_more = cost_more(r, batch),
+        .cost_out = round_generates(r->ep->adapter) ? rows : 0,
+        .ledger = r->job != 0,
         .gate = r->job ? run_mark : NULL,
         .ungate = r->job ? run_unmark : NULL,
         .wake = &e->op,

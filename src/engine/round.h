@@ -15,6 +15,10 @@
 /* Each pair that is to be asked takes about 4 KB while it waits: 256 MB at the most. */
 #define ROUND_PAIRS_MAX 65536u
 
+/* Tokens of one example that a generating server may count and we do not see: of its chat
+ * template, at both ends. */
+#define ROUND_SLACK 64u
+
 struct round_eval; /* one pair */
 
 struct round {
@@ -34,6 +38,7 @@ struct round {
     size_t n, rows, hidden;
     enum prov_compose compose;
     enum prov_at at;
+    struct till_account *account; /* who pays; NULL: nobody keeps account */
     struct parts *batches; /* the set's, kept from round to round; NULL: the round's own */
     bool cache_read, cache_write; /* use the response cache, where there is one */
     uint64_t fingerprint; /* of the model, for the cache */
@@ -66,6 +71,10 @@ struct round {
     size_t evals, running;
     size_t look_at, looking; /* next pair for the cache, and how many are there */
 };
+
+/* Does a server of this dialect answer with a token for every example? A masked model scores
+ * without generating. */
+bool round_generates(const struct prov_adapter *a);
 
 /* Zeroed by the caller before the "in" fields are set. BBT_NOMEM, BBT_INVALID (sizes). */
 BBT_NODISCARD enum bbt_rc round_start(struct round *r, struct turnq *q, struct bbt_err *err);

@@ -1,6 +1,7 @@
 #include "engine/score.h"
 
 #include "base/alloc.h"
+#include "base/money.h"
 #include "engine/demo.h"
 #include "num/loss.h"
 #include "text/metric.h"
@@ -271,12 +272,15 @@ static json_t *context_json(const struct demo *d, const struct figures *f, size_
 
 json_t *score_usage(const struct rec_usage *u)
 {
-    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f}", "generations",
+    char cost[MONEY_TEXT];
+
+    money_print(u->cost, cost);
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:s, s:s}", "generations",
         (json_int_t)u->generations, "evaluations", (json_int_t)u->evaluations, "examples",
         (json_int_t)u->examples, "requests", (json_int_t)u->requests, "repeated",
         (json_int_t)u->repeated, "failures", (json_int_t)u->failures, "tokens_in",
         (json_int_t)u->tokens_in, "tokens_out", (json_int_t)u->tokens_out, "seconds",
-        (double)u->active_us / 1e6);
+        (double)u->active_us / 1e6, "cost", cost, "currency", "USD");
 }
 
 static json_t *best_json(const struct rec_best *b)

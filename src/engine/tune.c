@@ -201,6 +201,10 @@ static void tune_step(struct op *op)
         if (!t->round.done)
             return;
         t->failures += t->round.failures;
+        if (tune_limited(t)) {
+            tune_finish(t, t->round.reason);
+            return;
+        }
         if (!ended(t, t->round.rc, &t->round.err, t->round.reason))
             after_round(t);
         return;
@@ -293,6 +297,7 @@ void tune_fini(struct tune *t)
     probe_fini(&t->probe);
     lexer_fini(&t->lexer);
     query_fini(&t->embed);
+    till_account_close(&t->account);
     keep_fini(&t->keep);
     op_fini(&t->op);
     for (size_t i = 0; i < 3; i++)
@@ -377,6 +382,7 @@ void tune_ask(struct tune *t, enum tune_state to, const struct tune_ask *ask)
         .cache_read = t->spec->cache == JOB_CACHE_READ || t->spec->cache == JOB_CACHE_BOTH,
         .cache_write = t->spec->cache == JOB_CACHE_WRITE || t->spec->cache == JOB_CACHE_BOTH,
         .fingerprint = t->model->fingerprint,
+        .account = &t->account,
         .fresh = ask->fresh,
         .wake = &t->op,
     };

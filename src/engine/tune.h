@@ -66,6 +66,7 @@ struct tune {
     int64_t id;
     struct endpoint *endpoints;
     size_t endpoints_nr;
+    struct till *till;
     struct keep_ill *ill;
     struct op *wake; /* woken when over */
 
@@ -95,6 +96,8 @@ struct tune {
     char server[64];         /* it while a worker or the store's thread is reading */
     const struct embmat *mat; /* stays as long as the endpoint; or NULL */
     struct sched_flow flow;
+    struct rec_sum used; /* before this run, of what its limits count */
+    struct till_account account;
     struct probe probe;
     struct task *task;
     struct lex lex; /* what the server's tokeniser said */

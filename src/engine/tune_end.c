@@ -31,7 +31,10 @@ static void next_order(struct tune *t);
 
 void tune_finish(struct tune *t, const char *reason)
 {
+    static const struct purse_sum nothing = {0};
+
     t->ended = reason ? reason : "budget";
+    till_keep_back(&t->account, &nothing); /* it is for this */
     tune_work(t, TUNE_PROMPT, run_prompt);
 }
 

@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/killpoint.h"
 #include "base/log.h"
+#include "engine/plan.h"
 #include "engine/tune_gen.h"
 #include "num/embmat.h"
 #include "spec/fit.h"
@@ -67,6 +68,8 @@ static void run_load(struct port_call *c, struct port_db *db)
         c->rc = load_blobs(t, db, &c->err);
     if (c->rc == BBT_OK)
         c->rc = load_progress(t, db, &c->err);
+    if (c->rc == BBT_OK)
+        c->rc = port_db_spend_job(db, t->id, &t->used, &c->err);
     BBT_KILLPOINT("job-loaded");
     bbt_free(text);
 }
@@ -79,6 +82,20 @@ void tune_load(struct tune *t)
 }
 
 /* ---- PROBE ---- */
+
+static void open_account(struct tune *t)
+{
+    t->account = (struct till_account){.job = t->id,
+        .owner = t->job.owner,
+        .provider = t->ep->conf->name,
+        .model = t->model->conf->name,
+        .tariff = &t->model->tariff};
+    till_account_open(&t->account, t->till);
+    t->account.purse.spent =
+        (struct purse_sum){t->used.requests, t->used.tokens, t->used.nano};
+    till_limit(&t->account, t->spec->limits.requests, t->spec->limits.tokens,
+        t->spec->limits.usd);
+}
 
 void tune_loaded(struct tune *t)
 {
@@ -97,6 +114,15 @@ void tune_loaded(struct tune *t)
         tune_stop(t, BBT_INVALID, &err, "provider"); /* the configuration has changed */
         return;
     }
+    if (t->spec->limits.usd != MONEY_NONE && !t->model->tariff.known) {
+        (void)bbt_fail(&err, BBT_INVALID,
+            "limits.usd: nobody knows what \"%s\" of \"%s\" costs (give it a price in the "
+            "configuration, or price: free)",
+            t->spec->model, t->spec->provider);
+        tune_stop(t, BBT_INVALID, &err, "usd");
+        return;
+    }
+    open_account(t);
     tune_open_flow(t);
     if (t->model->m.probed && !t->model->stale &&
         (t->model->tried || t->spec->prompt == JOB_NONE)) {
@@ -110,6 +136,7 @@ void tune_loaded(struct tune *t)
         .plain = t->spec->prompt == JOB_NONE,
         .compose = task_compose(t->spec),
         .at = task_at(t->spec),
+        .account = &t->account,
         .wake = &t->op,
     };
     tune_move(t, TUNE_PROBE);
@@ -167,6 +194,7 @@ static enum bbt_rc decode_embed(
     struct prov_embed e = {0};
     enum bbt_rc rc;
 
+    c->spent = t->setup.rows;
     rc = t->ep->adapter->embed_decode(&t->model->m, t->setup.rows, r, &e, err);
     if (rc != BBT_OK)
         return rc;
@@ -233,6 +261,8 @@ static void start_embed(struct tune *t)
         .flow = &t->flow,
         .encode = encode_embed,
         .decode = decode_embed,
+        .cost = t->setup.rows,
+        .account = &t->account,
         .wake = &t->op,
     };
     query_init(&t->embed, t->q);
@@ -266,6 +296,36 @@ static void start_tokens(struct tune *t)
     lexer_start(&t->lexer, t->q);
 }
 
+/* A job that is to end at its limit with a result keeps back what measuring it takes. */
+static void keep_back(struct tune *t)
+{
+    bool generates = round_generates(t->ep->adapter);
+    struct plan plan;
+
+    if (t->spec->limits.on_limit != JOB_LIMIT_FINISH)
+        return;
+    plan_count(t->spec, t->task, generates, &plan);
+    if (generates)
+        plan.end.tokens_in += plan.end.examples * ROUND_SLACK;
+    till_keep_back(&t->account,
+        &(struct purse_sum){plan.end.requests, plan.end.tokens_in + plan.end.tokens_out,
+            /* each request may round up */
+            money_add(plan_cost(&t->model->tariff.worst, &plan.end), plan.end.requests)});
+}
+
+bool tune_limited(const struct tune *t)
+{
+    static const char *const limits[] = {"usd", "tokens", "requests"};
+
+    if ((t->state != TUNE_TRAIN && t->state != TUNE_DEV) || t->halt || !t->round.reason ||
+        !t->best.z || t->spec->limits.on_limit != JOB_LIMIT_FINISH)
+        return false;
+    for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++)
+        if (strcmp(t->round.reason, limits[i]) == 0)
+            return true;
+    return false;
+}
+
 void tune_built(struct tune *t)
 {
     BBT_KILLPOINT("task-built");
@@ -279,6 +339,7 @@ static void write_first(struct tune *t);
 
 void tune_packed(struct tune *t)
 {
+    keep_back(t);
     if (t->spec->prompt == JOB_NONE) {
         t->setup.embed_mean = t->setup.embed_std = NAN;
         write_first(t);

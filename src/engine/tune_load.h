@@ -18,6 +18,10 @@ void tune_work(struct tune *t, enum tune_state to,
 void tune_keep(struct tune *t, enum tune_state to,
     void (*run)(struct port_call *c, struct port_db *db));
 
+/* True where the search has come to a limit of the job that ends it: what is best so far is
+ * measured and kept. */
+bool tune_limited(const struct tune *t);
+
 /* Opens the job's queue at its endpoint, with the share that its priority gives it. */
 void tune_open_flow(struct tune *t);
 

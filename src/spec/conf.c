@@ -392,6 +392,17 @@ json_t *conf_print(const struct conf *c)
     return table_print(&conf_table, c);
 }
 
+bool conf_priced(const struct conf *c)
+{
+    const struct conf_provider *p = c->providers.item;
+
+    for (size_t i = 0; i < c->providers.nr; i++)
+        for (size_t k = 0; k < p[i].models.nr; k++)
+            if (!conf_price_known(&((const struct conf_model *)p[i].models.item)[k].price))
+                return false;
+    return true;
+}
+
 const struct conf_provider *conf_provider(const struct conf *c, const char *name)
 {
     const struct conf_provider *p = c->providers.item;

@@ -125,6 +125,9 @@ void conf_free(struct conf *c); /* NULL is fine */
 /* Effective values, as a document that conf_parse() reads. NULL without memory. */
 json_t *conf_print(const struct conf *c);
 
+/* Is it known of every model what it costs? Only then can a cap in money be kept. */
+bool conf_priced(const struct conf *c);
+
 /* NULL where there is none of that name. Borrowed from `c`. */
 const struct conf_provider *conf_provider(const struct conf *c, const char *name);
 const struct conf_quota *conf_quota(const struct conf *c, const char *name);

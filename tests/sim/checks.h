@@ -5,6 +5,8 @@
  *   concurrency   never more requests on the wire than the configuration allows
  *   hold          nothing is sent before a Retry-After is over, nor after a restart where
  *                 that was kept
+ *   cap           on no day more is charged than the day's cap, by the server's own count, over
+ *                 restarts too; what is charged stands in the books, spent or reserved
  *   limit         in no 60 seconds more arrives at the server than the limits per minute,
  *                 over restarts too
  *   breaker       after ten failures in a row one request at a time, and 30 s after each
@@ -69,6 +71,10 @@ void checks_fate(struct checks *c, const struct port_http *x, enum world_net fat
 void checks_arrived(struct checks *c, uint64_t requests, uint64_t tokens);
 /* The server's own limits; 0 = none. */
 void checks_limits(struct checks *c, uint64_t requests, uint64_t tokens);
+
+/* The server's prices in nano-dollars and the cap of a day; and a question that it computed. */
+void checks_price(struct checks *c, uint64_t cap, uint64_t per_token, uint64_t per_request);
+void checks_paid(struct checks *c, int64_t sent_wall_us, uint64_t tokens);
 
 /* Somebody wants to try again: waits of hours are over, and so is an
  * open breaker. */

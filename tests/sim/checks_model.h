@@ -72,8 +72,18 @@ struct arrival {
     uint64_t at_us, amount[2];
 };
 
+#define MONEY_DAYS 400
+
+/* nano-dollars; cap 0: money is not looked at */
+struct money {
+    uint64_t cap, per_token, per_request;
+    int64_t first_day;
+    uint64_t all, day[MONEY_DAYS], wire;
+};
+
 struct checks {
     struct world *w;
+    struct money money;
     unsigned concurrency, allowed, batches;
     bool whole; /* it watches since the store was empty */
     bool calm;
@@ -126,6 +136,11 @@ void checks_rate_sent(struct checks *c, const struct port_http *x);
 void checks_rate_forget(struct checks *c);
 void checks_rate_note(struct checks *c, const struct note *n, bool good);
 struct note *checks_note(struct checks *c);
+
+/* Money (checks_cap.c). */
+void checks_books(struct checks *c);
+void checks_cap_sent(struct checks *c, const struct port_http *x);
+void checks_cap_over(struct checks *c, const struct port_http *x);
 
 /* After a crash: believes the failed commit that the store shows, if any. */
 void checks_settle_maybe(struct checks *c);

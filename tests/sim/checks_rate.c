@@ -37,12 +37,14 @@ void checks_rate_forget(struct checks *c)
     c->hold_until = a > b ? a : b;
     c->bad_row = 0;
     c->trial = NULL;
+    c->money.wire = 0;
 }
 
 /* ---- the breaker ---- */
 
 void checks_rate_sent(struct checks *c, const struct port_http *x)
 {
+    checks_cap_sent(c, x);
     if (c->bad_row < BREAKER_ROW)
         return;
     if (c->w->now_us < c->bad_us + BREAKER_OPEN_US)
@@ -56,6 +58,7 @@ void checks_rate_sent(struct checks *c, const struct port_http *x)
 
 void checks_fate(struct checks *c, const struct port_http *x, enum world_net fate)
 {
+    checks_cap_over(c, x);
     switch (fate) {
     case NET_GOOD:
         c->bad_row = 0;

@@ -230,4 +230,5 @@ void checks_store(struct checks *c)
         check_counts(c);
     for (size_t i = 0; i < c->jobs; i++)
         check_job(c, &c->job[i]);
+    checks_books(c);
 }

@@ -235,6 +235,7 @@ static void answer_embedding(
         {"mean", {1}, 1, &mean}, {"std", {1}, 1, &std}};
 
     assert(rows);
+    ret->tokens += n;
     for (size_t i = 0; i < n; i++)
         rng_fill_normalf(m->seed, STREAM_EMBED, (uint64_t)ids->v[i] * 8, FAKELM_HIDDEN,
             rows + i * FAKELM_HIDDEN);

@@ -297,11 +297,15 @@ static void open_play(struct play *p, uint64_t seed, enum world_mutant mutant)
         o.requests_per_minute = 20 + (unsigned)world_draw(w, 280);
         o.tokens_per_minute = 1000 + (unsigned)world_draw(w, 20000);
     }
+    if (world_draw(w, 4) == 0)
+        o.cap_cents = 100 + (unsigned)world_draw(w, 400);
     world_open(w, &o);
     w->draws = 100;
     w->user = user;
     (void)checks_new(w, limit);
     checks_limits(w->checks, o.requests_per_minute, o.tokens_per_minute);
+    checks_price(w->checks, o.cap_cents * UINT64_C(10000000), SCENE_TOKEN_NANO,
+        SCENE_REQUEST_NANO);
     checks_batches_of_all(w->checks, 2);
     user_init(&p->user, w);
     p->user.jobs = 2 + world_draw(w, USER_JOBS - 1);
@@ -309,6 +313,8 @@ static void open_play(struct play *p, uint64_t seed, enum world_mutant mutant)
     for (size_t i = 0; i < p->user.jobs; i++)
         draw_job(p, i);
     draw_weather(p);
+    if (o.cap_cents) /* days go by, and nobody acts every second of them */
+        p->nerves *= 100;
     memcpy(w->weather, w->faults.net, sizeof w->weather);
     world_plan(w, 1000, p);
 }

@@ -48,7 +48,8 @@ static void read_conf(struct world *w, const char *text)
 
 void scene_open(struct world *w, const struct world_opts *o)
 {
-    char folder[64], text[2048], model[96], quota[200] = "";
+    char folder[64], text[2048], model[96], quota[200] = "", caps[64] = "",
+         price[160] = "";
     unsigned more = w->mutant == MUTANT_MORE_RATE ? 3 : 1;
 
     (void)snprintf(folder, sizeof folder, "%s/bbt-sim-XXXXXX",
@@ -63,6 +64,15 @@ void scene_open(struct world *w, const struct world_opts *o)
             "\"tokens_per_minute\":%u}]",
             o->requests_per_minute ? more * o->requests_per_minute : 1000000,
             o->tokens_per_minute ? more * o->tokens_per_minute : 1000000000);
+    if (o->cap_cents) {
+        (void)snprintf(caps, sizeof caps, ",\"caps\":{\"usd_per_day\":\"%u.%02u\"}",
+            o->cap_cents / 100, o->cap_cents % 100);
+        (void)snprintf(price, sizeof price,
+            ",\"price\":{\"input_per_million\":%u,\"per_request\":\"%u.%02u\",\"as_of\":"
+            "\"2026-01-01\"}",
+            SCENE_TOKEN_NANO / 1000, SCENE_REQUEST_NANO / 1000000000u,
+            SCENE_REQUEST_NANO / 10000000u % 100);
+    }
     if (o->kind) /* what language models' servers tokenise, they tokenise themselves */
         (void)snprintf(model, sizeof model, "\"hidden\":%d,\"slot_id\":%d", FAKELM_HIDDEN,
             FAKEDIAL_SLOT);
@@ -70,15 +80,16 @@ void scene_open(struct world *w, const struct world_opts *o)
         (void)snprintf(model, sizeof model, "\"tokenizer\":\"%s\"", folder);
     (void)snprintf(text, sizeof text,
         "{\"apiVersion\":\"bbt/v1\",\"kind\":\"Config\",\"queue\":{\"max_running\":%u,"
-        "\"on_restart\":\"%s\"}%s,\"providers\":[{\"name\":\"fake\",\"kind\":\"%s\",%s%s"
+        "\"on_restart\":\"%s\"}%s%s,\"providers\":[{\"name\":\"fake\",\"kind\":\"%s\",%s%s"
         "\"url\":\"http://fake\",\"concurrency\":%u,\"http\":{\"timeout\":\"20s\"},"
         "\"retry\":{\"give_up_after\":\"%s\"},\"models\":[{\"name\":\"sim\","
-        "%s,\"batch\":%u}]}]}",
+        "%s,\"batch\":%u%s}]}]}",
         o->max_running ? o->max_running : 4, o->on_restart ? o->on_restart : "resume", quota,
+        caps,
         o->kind ? o->kind : "kserve2", quota[0] ? "\"quota\":\"shared\"," : "",
         w->mutant == MUTANT_NO_BREAKER ? "\"breaker\":{\"min_requests\":1000000}," : "",
         (o->concurrency ? o->concurrency : 3) + (w->mutant == MUTANT_CROWD),
-        o->give_up ? o->give_up : "12h", model, o->batch ? o->batch : 4);
+        o->give_up ? o->give_up : "12h", model, o->batch ? o->batch : 4, price);
     read_conf(w, text);
 }
 

@@ -6,6 +6,10 @@
 #include "base/record.h"
 #include "world.h"
 
+/* Prices of a world with a cap: a tenth of a cent a token, a cent a request. */
+#define SCENE_TOKEN_NANO 1000000u
+#define SCENE_REQUEST_NANO 10000000u
+
 struct scene_job {
     const char *name; /* NULL = "job" */
     unsigned seed;    /* 0 = 1 */

@@ -14,6 +14,7 @@ struct wire {
     struct port_http *x;
     enum world_net fate;
     bool arrived, aborted, over;
+    int64_t sent_us; /* wall clock */
     long wait_s; /* Retry-After */
     char wait[24], head[24];
     struct fakelm_reply reply;
@@ -41,7 +42,7 @@ void port_http_start(struct port_http *x)
     struct wire *e = bbt_calloc(1, sizeof *e);
 
     assert(e);
-    *e = (struct wire){.x = x, .fate = draw_fate(w)};
+    *e = (struct wire){.x = x, .fate = draw_fate(w), .sent_us = port_wall_us()};
     x->impl = e;
     x->done = false;
     if (w->wires == w->wires_room) {
@@ -136,6 +137,8 @@ static void serve(struct world *w, struct wire *e)
     buf_fini(&body);
     if (w->checks)
         checks_arrived(w->checks, 0, e->reply.tokens);
+    if (w->checks && e->reply.status == 200 && e->reply.tokens)
+        checks_paid(w->checks, e->sent_us, e->reply.tokens);
     if (w->mutant == MUTANT_ASK_TWICE && e->reply.id[0] && world_draw(w, 30) == 0)
         fakelm_count(&w->lm, e->reply.id)->served++;
 }
@@ -245,6 +248,7 @@ void wire_reply(struct world *w, void *ptr)
     leave(w, e);
     e->over = true;
     x->rc = BBT_OK;
+    x->sent = true; /* nobody can tell here */
     if (e->aborted)
         x->rc = bbt_fail(&x->err, BBT_CANCELED, "cut off");
     else if (e->fate == NET_RESET || e->fate == NET_LOST)

@@ -147,6 +147,7 @@ struct world_opts {
     unsigned requests_per_minute, tokens_per_minute; /* 0 = no limit */
     const char *on_restart; /* NULL = resume */
     const char *give_up;    /* NULL = 12h */
+    unsigned cap_cents;     /* of a day; 0 = no prices, no cap */
     bool json;              /* the server has no binary tensors */
     bool vocab;             /* it answers with the whole vocabulary */
     unsigned prompt_rank;   /* 0 = 2 */

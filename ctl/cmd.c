@@ -27,6 +27,9 @@ static const struct opt opts_submit[] = {
     {"name", 0, "NAME", "the job's name"},
     {"tag", 0, "TAG", "adds a tag (repeatable)"},
     {"priority", 0, "N", "-100 to 100, higher is served first"},
+    {"max-usd", 0, "X", "limits.usd; also --max-requests and --max-tokens"},
+    {"max-requests", 0, "N", "limits.requests"},
+    {"max-tokens", 0, "N", "limits.tokens, like 30M"},
     {"key", 0, "TEXT", "idempotency key: the same key is the same job"},
     {"id-only", 0, NULL, "prints the id and nothing else"},
     {"dry-run", 0, NULL, "checks and counts, submits nothing"},
@@ -70,6 +73,18 @@ static const struct opt opts_delete[] = {
     {"purge", 0, NULL, "for good and at once, out of the trash too"},
     {NULL, 0, NULL, NULL},
 };
+static const struct opt opts_extend[] = {
+    {"max-usd", 0, "+X", "so many dollars more (6.50: in all)"},
+    {"max-requests", 0, "+N", "so many requests more"},
+    {"max-tokens", 0, "+N", "so many tokens more, like +5M"},
+    {"generations", 0, "+N", "so many generations more"},
+    {NULL, 0, NULL, NULL},
+};
+static const struct opt opts_usage[] = {
+    {"by", 0, "HEADING", "job (usual), provider, model, tag, user or day"},
+    {"since", 0, "WHEN", "a day like 2026-11-01, or a time back like 7d"},
+    {NULL, 0, NULL, NULL},
+};
 static const struct opt opts_predict[] = {
     {"file", 0, "FILE", "texts from a .tsv, .csv, .jsonl, or a line each from .txt"},
     {"label-probs", 0, NULL, "a column with the probability of every label"},
@@ -83,6 +98,8 @@ static const struct cmd commands[] = {
         opts_submit, 1, SIZE_MAX, k_submit},
     {"validate", NULL, "FILE...", "checks job files and their data; needs no daemon", NULL,
         opts_validate, 1, SIZE_MAX, k_validate},
+    {"estimate", NULL, "FILE...", "what jobs would take: counts, price, time; submits nothing",
+        NULL, opts_validate, 1, SIZE_MAX, k_estimate},
     {"list", "ls", "[SEL]", "jobs, oldest first",
         "  bbtctl list state:running,paused !night-3 -o wide\n", NULL, 0, SIZE_MAX, k_list},
     {"show", NULL, "JOB", "everything about one job", NULL, opts_show, 1, 1, k_show},
@@ -107,6 +124,8 @@ static const struct cmd commands[] = {
         opts_delete, 1, SIZE_MAX, k_delete},
     {"undelete", NULL, SEL, "takes jobs out of the trash", NULL, NULL, 1, SIZE_MAX,
         k_undelete},
+    {"extend", NULL, "JOB", "more money, requests, tokens or generations; what they paused goes on",
+        "  bbtctl extend 23 --max-usd +1.20\n", opts_extend, 1, 1, k_extend},
     {"result", NULL, SEL, "scores of tuned, manual and calibrated prompt on test data", NULL,
         NULL, 1, SIZE_MAX, k_result},
     {"export", NULL, "JOB", "writes the tuned prompt to a file",
@@ -125,6 +144,8 @@ static const struct cmd commands[] = {
         k_provider_pause},
     {"provider resume", NULL, "NAME", "sends again, also after \"no money\" or a bad key",
         NULL, NULL, 1, 1, k_provider_resume},
+    {"usage", NULL, "", "what was spent, by job, provider, model, tag, user or day",
+        "  bbtctl usage --by day --since 7d\n", opts_usage, 0, 0, k_usage},
     {"status", NULL, "", "one screen: what runs, what needs you (also: bbtctl alone)", NULL,
         NULL, 0, 0, k_status},
     {"server status", "server", "", "figures of the daemon", NULL, NULL, 0, 0,

@@ -34,6 +34,7 @@ cmd_fn k_submit, k_validate, k_list, k_show, k_watch, k_wait, k_logs, k_plot, k_
     k_resume, k_cancel, k_set, k_delete, k_undelete, k_result, k_export, k_predict,
     k_provider_list, k_provider_show, k_provider_test, k_provider_pause, k_provider_resume,
     k_status, k_server_status, k_server_backup, k_server_check, k_server_vacuum, k_cache_stats,
-    k_cache_prune, k_cache_clear, k_cache_verify, k_version;
+    k_cache_prune, k_cache_clear, k_cache_verify, k_usage,
+    k_extend, k_estimate, k_version;
 
 #endif

@@ -4,69 +4,161 @@
 #include "safe.h"
 
 #include <stdio.h>
+#include <string.h>
 
-static unsigned long long get(const json_t *v, const char *key)
+#define NAME 22
+
+/* "20.2 M", "49.9 k", "8,080" */
+static void short_count(long long n, char *out)
 {
-    long long n = json_get_int(v, key, 0);
-
-    return n > 0 ? (unsigned long long)n : 0;
+    if (n >= 10000000)
+        (void)snprintf(out, FMT_MAX, "%.1f M", (double)n / 1e6);
+    else
+        fmt_count(n, out);
 }
 
-/* Per generation: every candidate on the training set. In all also the dev set every
- * dev_every generations and after the last (the best candidate, and the mean where asked
- * for), and at the end the test set with and without the prompt, and the training set without
- * (label bias). */
-void estimate_count(const struct job_spec *s, const json_t *answer, struct estimate *ret)
+/* One line: what, per generation, in all, the limit and whether it is enough. */
+static void line(const char *name, const char *one, const char *all, const json_t *limit,
+    const char *limit_text)
 {
-    unsigned long long pop = job_spec_popsize(s), gens = job_spec_generations_max(s),
-                       checks = (gens + s->dev_every - 1) / s->dev_every * (s->dev_mean ? 2 : 1);
-    bool test = get(answer, "test_examples") > 0;
+    (void)printf("%-*s %16s %16s", NAME, name, one, all);
+    if (limit)
+        (void)printf(" %12s  %s", limit_text,
+            json_get_bool(limit, "ok", 0) ? "ok" : "not enough");
+    (void)putchar('\n');
+}
 
-    *ret = (struct estimate){.generations = gens, .popsize = pop};
-    ret->evaluations[0] = pop;
-    ret->examples[0] = pop * get(answer, "train_examples");
-    ret->requests[0] = pop * get(answer, "train_requests");
-    ret->tokens[0] = pop * get(answer, "tokens_per_evaluation");
-    if (!gens)
+static void count_line(const json_t *v, const char *name, const char *key)
+{
+    const json_t *whole = json_object_get(v, "whole"),
+                 *limit = json_object_get(json_object_get(v, "limits"), key);
+    char one[FMT_MAX], all[FMT_MAX] = "open", most[FMT_MAX] = "";
+
+    short_count(json_get_int(json_object_get(v, "per_generation"), key, 0), one);
+    if (json_is_object(whole))
+        short_count(json_get_int(whole, key, 0), all);
+    if (limit)
+        short_count(json_get_int(limit, "limit", 0), most);
+    line(name, one, all, limit, most);
+}
+
+static void token_line(const json_t *v)
+{
+    const json_t *gen = json_object_get(v, "per_generation"),
+                 *whole = json_object_get(v, "whole"),
+                 *limit = json_object_get(json_object_get(v, "limits"), "tokens");
+    char in[FMT_MAX], out[FMT_MAX], one[2 * FMT_MAX + 4], all[2 * FMT_MAX + 4] = "open",
+        most[FMT_MAX] = "";
+
+    short_count(json_get_int(gen, "tokens_in", 0), in);
+    short_count(json_get_int(gen, "tokens_out", 0), out);
+    (void)snprintf(one, sizeof one, "%s / %s", in, out);
+    if (json_is_object(whole)) {
+        short_count(json_get_int(whole, "tokens_in", 0), in);
+        short_count(json_get_int(whole, "tokens_out", 0), out);
+        (void)snprintf(all, sizeof all, "%s / %s", in, out);
+    }
+    if (limit)
+        short_count(json_get_int(limit, "limit", 0), most);
+    line("tokens in / out", one, all, limit, most);
+}
+
+static void price_line(const json_t *v)
+{
+    const json_t *p = json_object_get(v, "price"),
+                 *limit = json_object_get(json_object_get(v, "limits"), "usd");
+    const char *low = json_get_str(p, "low", NULL), *high = json_get_str(p, "high", NULL),
+               *day = json_get_str(p, "as_of", NULL);
+    char one[FMT_MAX], all[2 * FMT_MAX + 4] = "open", a[FMT_MAX], b[FMT_MAX],
+        most[FMT_MAX] = "", name[64] = "price";
+
+    if (!json_is_object(p))
+        return; /* a warning says so */
+    if (json_get_bool(p, "free", 0)) {
+        line("price", "free", "free", NULL, "");
         return;
-    ret->evaluations[1] = gens * pop;
-    ret->examples[1] = gens * ret->examples[0] + checks * get(answer, "dev_examples") +
-        (test ? 2 * get(answer, "test_examples") + get(answer, "train_examples") : 0);
-    ret->requests[1] = gens * ret->requests[0] + checks * get(answer, "dev_requests") +
-        (test ? 2 * get(answer, "test_requests") + get(answer, "train_requests") : 0);
-    ret->tokens[1] = gens * ret->tokens[0] + checks * get(answer, "dev_tokens") +
-        (test ? 2 * get(answer, "test_tokens") + get(answer, "tokens_per_evaluation") : 0);
+    }
+    fmt_money(json_get_str(p, "per_generation", ""), one);
+    if (low && high) {
+        fmt_money(low, a);
+        fmt_money(high, b);
+        (void)snprintf(all, sizeof all, "%s%s%s", a, strcmp(low, high) ? " to " : "",
+            strcmp(low, high) ? b : "");
+    }
+    if (limit)
+        fmt_money(json_get_str(limit, "limit", ""), most);
+    if (day)
+        (void)snprintf(name, sizeof name, "price of %.20s", day);
+    line(name, one, all, limit, most);
 }
 
-static void row(const char *name, const unsigned long long n[2])
+static void time_line(const json_t *v)
 {
-    char one[FMT_MAX], all[FMT_MAX];
+    const json_t *t = json_object_get(v, "time");
+    long long per_minute = json_get_int(t, "requests_per_minute", 0),
+              others = json_get_int(t, "others", 0);
+    char alone[FMT_MAX], now[FMT_MAX];
 
-    fmt_count((long long)n[0], one);
-    fmt_count((long long)n[1], all);
-    (void)printf("%-16s %16s %16s\n", name, one, n[1] ? all : "open");
+    if (!json_is_object(t))
+        return;
+    fmt_seconds(json_get_num(t, "alone_seconds", -1), alone);
+    fmt_seconds(json_get_num(t, "now_seconds", -1), now);
+    (void)printf("time at ");
+    if (per_minute)
+        (void)printf("%lld requests/min", per_minute);
+    if (json_get_int(t, "tokens_per_minute", 0))
+        (void)printf("%s%lld tokens/min", per_minute ? ", " : "",
+            json_get_int(t, "tokens_per_minute", 0));
+    (void)printf(": %s alone", alone);
+    if (others)
+        (void)printf(", %s beside %lld running job%s", now, others,
+            fmt_plural((unsigned long long)others));
+    (void)putchar('\n');
 }
 
-int estimate_show(const struct ctl *c, const struct job_spec *s, const json_t *answer)
+static void head(const json_t *v)
 {
-    struct estimate e;
+    long long gens = json_get_int(v, "generations", 0);
+
+    safe_printf(stdout, "%s · %s/%s", json_get_str(v, "name", "?"),
+        json_get_str(v, "provider", "?"), json_get_str(v, "model", "?"));
+    if (gens)
+        (void)printf(" · %lld generations", gens);
+    (void)printf(" × %lld candidates × %lld examples\n", json_get_int(v, "popsize", 0),
+        json_get_int(v, "train_examples", 0));
+    (void)printf("%-*s %16s %16s %12s\n", NAME, "", "per generation", "whole job",
+        json_object_size(json_object_get(v, "limits")) ? "limit" : "");
+}
+
+static void tell_day(const struct ctl *c, const json_t *v)
+{
+    const json_t *t = json_object_get(v, "today");
+    char spent[FMT_MAX], cap[FMT_MAX];
+
+    if (!json_get_str(t, "cap", NULL))
+        return;
+    fmt_money(json_get_str(t, "cost", ""), spent);
+    fmt_money(json_get_str(t, "cap", ""), cap);
+    ctl_note(c, "Today %s of %s are spent.", spent, cap);
+}
+
+int estimate_show(const struct ctl *c, const json_t *v)
+{
+    const json_t *list = json_object_get(v, "warnings"), *w;
+    size_t i;
 
     if (ctl_json(c))
         return CTL_OK;
-    estimate_count(s, answer, &e);
-    safe_printf(stdout, "%s · %s/%s", s->name, s->provider, s->model);
-    if (e.generations)
-        (void)printf(" · %llu generations × %llu candidates × %llu examples\n", e.generations,
-            e.popsize, get(answer, "train_examples"));
-    else
-        (void)printf(" · %llu candidates × %llu examples\n", e.popsize,
-            get(answer, "train_examples"));
-    (void)printf("%-16s %16s %16s\n", "", "per generation", "whole job");
-    row("evaluations", e.evaluations);
-    row("examples", e.examples);
-    if (e.requests[0])
-        row("requests", e.requests);
-    row("tokens in", e.tokens);
+    head(v);
+    count_line(v, "evaluations", "evaluations");
+    count_line(v, "examples", "examples");
+    count_line(v, "requests", "requests");
+    token_line(v);
+    price_line(v);
+    time_line(v);
+    json_array_foreach ((json_t *)(size_t)list, i, w)
+        ctl_note(c, "Warning: %s.", json_string_value(w));
+    tell_day(c, v);
     ctl_note(c, "Nothing was submitted.");
     return CTL_OK;
 }

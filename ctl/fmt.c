@@ -1,5 +1,7 @@
 #include "fmt.h"
 
+#include "base/money.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -52,6 +54,20 @@ void fmt_score(double v, int digits, bool sign, char *out)
         (void)snprintf(out, FMT_MAX, "%.*e", digits, v);
     else
         (void)snprintf(out, FMT_MAX, sign ? "%+.*f" : "%.*f", digits, v);
+}
+
+void fmt_money(const char *amount, char *out)
+{
+    uint64_t nano, step;
+    char text[MONEY_TEXT];
+
+    if (!money_parse(amount, &nano)) {
+        (void)snprintf(out, FMT_MAX, "-");
+        return;
+    }
+    step = nano >= MONEY_UNIT ? MONEY_UNIT / 100 : MONEY_UNIT / 10000;
+    money_print((nano + step / 2) / step * step, text);
+    (void)snprintf(out, FMT_MAX, "$%s", text);
 }
 
 void fmt_time(const struct ctl *c, const char *rfc3339, char *out)

@@ -15,6 +15,9 @@ void fmt_seconds(double s, char *out);
 /* "0.951"; "-" where it is no number. `digits` after the point, with a sign on request. */
 void fmt_score(double v, int digits, bool sign, char *out);
 
+/* "$2.12" of a decimal text; below a dollar up to four places ("$0.0052"), rounded. */
+void fmt_money(const char *amount, char *out);
+
 /* A time of the API (RFC 3339, UTC) in the zone of the user, or in UTC with --utc; "-" for
  * NULL, the text itself where it is no time. */
 void fmt_time(const struct ctl *c, const char *rfc3339, char *out);

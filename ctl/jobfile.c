@@ -113,6 +113,25 @@ static int add_tags(const struct ctl *c, struct jobfile *j, const struct opt_arg
     return CTL_OK;
 }
 
+static int set_limits(const struct ctl *c, struct jobfile *j, const struct opt_args *a)
+{
+    static const char *const limits[][2] = {{"max-usd", "limits.usd"},
+        {"max-requests", "limits.requests"}, {"max-tokens", "limits.tokens"}};
+    struct bbt_err err = {0};
+
+    for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
+        const char *value = opt_text(a, limits[i][0], NULL);
+        char text[120];
+
+        if (!value)
+            continue;
+        (void)snprintf(text, sizeof text, "%s=%.80s", limits[i][1], value);
+        if (jobfile_set(j->tree, text, &err) != BBT_OK)
+            return ctl_fail(c, CTL_USAGE, "--%s: %s", limits[i][0], err.msg);
+    }
+    return CTL_OK;
+}
+
 static int change(const struct ctl *c, struct jobfile *j, const struct opt_args *a)
 {
     struct bbt_err err = {0};
@@ -140,6 +159,8 @@ static int change(const struct ctl *c, struct jobfile *j, const struct opt_args 
         return ctl_fail(c, CTL_USAGE, "%s", err.msg);
     if (opt_has(a, "priority"))
         (void)json_object_set_new(j->tree, "priority", json_integer(priority));
+    if (set_limits(c, j, a) != CTL_OK)
+        return CTL_USAGE;
     return add_tags(c, j, a);
 }
 

@@ -29,8 +29,8 @@ struct jobfile {
     struct faults faults;
 };
 
-/* Reads and checks; with `a`: --set, --name, --tag, --priority. CTL_OK, or it has been told
- * (CTL_SPEC with every problem). To be ended with jobfile_fini() in any case. */
+/* Reads and checks; with `a`: --set, --name, --tag, --priority, --max-*. CTL_OK, or it has
+ * been told (CTL_SPEC with every problem). To be ended with jobfile_fini() in any case. */
 int jobfile_load(
     const struct ctl *c, const char *path, const struct opt_args *a, struct jobfile *ret);
 void jobfile_fini(struct jobfile *j);

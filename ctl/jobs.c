@@ -261,6 +261,17 @@ static enum bbt_rc cell_tokens(const struct ctl *c, const json_t *j, struct bbt_
     return cell_usage(c, j, "tokens_in", b);
 }
 
+static enum bbt_rc cell_cost(const struct ctl *c, const json_t *j, struct bbt_buf *b)
+{
+    const char *cost = json_get_str(json_object_get(j, "usage"), "cost", "0.00");
+    char text[FMT_MAX];
+
+    if (c->form == FORM_CSV || c->form == FORM_PLAIN)
+        return buf_puts(b, cost);
+    fmt_money(cost, text);
+    return buf_puts(b, text);
+}
+
 static enum bbt_rc cell_took(const struct ctl *c, const json_t *j, struct bbt_buf *b)
 {
     double s = fmt_number(json_object_get(j, "usage"), "seconds");
@@ -303,6 +314,7 @@ const struct grid_col jobs_cols[] = {
     {"LOSS", cell_loss, true, false},
     {"DEV", cell_dev, true, false},
     {"REQUESTS", cell_requests, true, false},
+    {"COST", cell_cost, true, false},
     {"TOOK", cell_took, true, false},
     {"CREATED", cell_created, false, false},
     {"EVALUATIONS", cell_evaluations, true, true},

@@ -39,6 +39,7 @@ static void show_job(const struct ctl *c, const json_t *job)
         sheet_count("  failed tries", usage, "failures");
     sheet_count("tokens in", usage, "tokens_in");
     sheet_count("tokens out", usage, "tokens_out");
+    sheet_money("cost", usage, "cost");
     sheet_seconds("running time", usage, "seconds");
     sheet_line("priority", "%lld", json_get_int(job, "priority", 0));
     sheet_time(c, "created", job, "created");

@@ -51,17 +51,30 @@ static void print_counts(const json_t *jobs)
 }
 
 
+/* What gets it going again. */
+static void print_cure(const json_t *job, long long id, char *out, size_t room)
+{
+    const char *reason = json_get_str(job, "reason", "");
+    static const char *const limits[] = {"usd", "requests", "tokens"};
+    static const char *const more[] = {"+1", "+1000", "+1M"};
+
+    (void)snprintf(out, room, "bbtctl %s %lld", is(job, "paused") ? "resume" : "logs", id);
+    for (size_t i = 0; is(job, "paused") && i < 3; i++)
+        if (strcmp(reason, limits[i]) == 0)
+            (void)snprintf(out, room, "bbtctl extend %lld --max-%s %s", id, limits[i], more[i]);
+}
+
 static void print_needy(const json_t *job)
 {
     const char *detail = json_get_str(job, "detail", "");
     long long id = json_get_int(job, "id", 0);
-    char done[160];
+    char done[160], cure[96];
 
     jobs_progress(job, done, sizeof done);
-    safe_printf(stdout, "  %lld %s  %s  %s%s%s  at %s  → bbtctl %s %lld", id,
-        json_get_str(job, "name", ""), json_get_str(job, "state", ""),
-        json_get_str(job, "reason", ""), *detail ? ": " : "", detail, done,
-        is(job, "paused") ? "resume" : "logs", id);
+    print_cure(job, id, cure, sizeof cure);
+    safe_printf(stdout, "  %lld %s  %s  %s%s%s  at %s  → %s", id, json_get_str(job, "name", ""),
+        json_get_str(job, "state", ""), json_get_str(job, "reason", ""), *detail ? ": " : "",
+        detail, done, cure);
     (void)putchar('\n');
 }
 
@@ -88,6 +101,20 @@ static void print_running(const json_t *job)
     (void)putchar('\n');
 }
 
+/* "TODAY $27.93 of $40.00"; nothing where nothing costs. */
+static void print_today(const struct ctl *c, const json_t *today)
+{
+    const char *cost = json_get_str(today, "cost", "0.00"), *cap = json_get_str(today, "cap", NULL);
+    char spent[FMT_MAX], most[FMT_MAX];
+
+    if (!cap && strcmp(cost, "0.00") == 0)
+        return;
+    head(c, "TODAY");
+    fmt_money(cost, spent);
+    fmt_money(cap ? cap : "", most);
+    (void)printf("  %s%s%s\n", spent, cap ? " of " : "", cap ? most : "");
+}
+
 static void print_screen(const struct ctl *c, const json_t *server, const json_t *jobs)
 {
     char up[FMT_MAX];
@@ -108,6 +135,7 @@ static void print_screen(const struct ctl *c, const json_t *server, const json_t
         head(c, "RUNNING");
         print_some(jobs, "running", print_running);
     }
+    print_today(c, json_object_get(server, "today"));
     if (json_array_size(jobs) == 0)
         ctl_note(c, "Next: bbtctl submit FILE");
     else if (count(jobs, "running") > 0)

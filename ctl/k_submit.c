@@ -138,7 +138,7 @@ static bool fresh_key(const char *wire, char out[DIGEST_HEX])
 static int post(struct ctl *c, struct jobfile *j, const char *key, bool dry, json_t **ret)
 {
     char *wire = jobfile_wire(j), own[DIGEST_HEX];
-    struct client_req q = {.method = "POST", .path = dry ? "/v1/jobs:validate" : "/v1/jobs",
+    struct client_req q = {.method = "POST", .path = dry ? "/v1/jobs:estimate" : "/v1/jobs",
         .body = wire, .len = wire ? strlen(wire) : 0, .key = dry ? NULL : key};
     struct client_reply r = {0};
     int code = wire ? CTL_OK : ctl_fail(c, CTL_FAIL, "no memory for the job");
@@ -183,10 +183,9 @@ static void tell(const struct ctl *c, const struct opt_args *a, const json_t *jo
     (void)fflush(stdout);
 }
 
-static int submit_one(
-    struct ctl *c, const struct opt_args *a, const char *path, json_t *jobs)
+static int submit_one(struct ctl *c, const struct opt_args *a, const char *path, bool dry,
+    json_t *jobs)
 {
-    bool dry = opt_has(a, "dry-run");
     struct jobfile j;
     json_t *answer = NULL;
     int code = jobfile_load(c, path, a, &j);
@@ -194,7 +193,7 @@ static int submit_one(
     if (code == CTL_OK)
         code = post(c, &j, opt_text(a, "key", NULL), dry, &answer);
     if (code == CTL_OK && dry)
-        code = estimate_show(c, j.spec, answer);
+        code = estimate_show(c, answer);
     else if (code == CTL_OK)
         tell(c, a, answer);
     if (code == CTL_OK)
@@ -219,7 +218,7 @@ static int then(struct ctl *c, const struct opt_args *a, const json_t *jobs)
                                                              : k_wait(c, &next);
 }
 
-int k_submit(struct ctl *c, const struct opt_args *a)
+static int submit(struct ctl *c, const struct opt_args *a, bool dry)
 {
     json_t *jobs = json_array();
     int worst = CTL_OK;
@@ -229,7 +228,7 @@ int k_submit(struct ctl *c, const struct opt_args *a)
         return ctl_fail(c, CTL_USAGE, "--key names one job, but there are %zu files", a->pos_n);
     }
     for (size_t i = 0; i < a->pos_n && worst != CTL_UNREACHABLE; i++) {
-        int code = submit_one(c, a, a->pos[i], jobs);
+        int code = submit_one(c, a, a->pos[i], dry, jobs);
 
         worst = code ? code : worst;
     }
@@ -240,9 +239,18 @@ int k_submit(struct ctl *c, const struct opt_args *a)
     else if (ctl_json(c) && !opt_has(a, "id-only") && json_array_size(jobs) > 0)
         safe_json(stdout, json_pack("{s:s, s:s, s:O}", "apiVersion", "v1", "kind", "JobList",
                               "items", jobs));
-    if (worst == CTL_OK && !opt_has(a, "dry-run") &&
-        (opt_has(a, "wait") || opt_has(a, "watch")))
+    if (worst == CTL_OK && !dry && (opt_has(a, "wait") || opt_has(a, "watch")))
         worst = then(c, a, jobs);
     json_decref(jobs);
     return worst;
+}
+
+int k_submit(struct ctl *c, const struct opt_args *a)
+{
+    return submit(c, a, opt_has(a, "dry-run"));
+}
+
+int k_estimate(struct ctl *c, const struct opt_args *a)
+{
+    return submit(c, a, true);
 }

@@ -6,6 +6,7 @@
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 bool sheet_json(const struct ctl *c, json_t *v)
 {
@@ -65,5 +66,16 @@ void sheet_score(const char *name, const json_t *obj, const char *key, int digit
     if (!isfinite(v))
         return;
     fmt_score(v, digits, false, text);
+    sheet_line(name, "%s", text);
+}
+
+void sheet_money(const char *name, const json_t *obj, const char *key)
+{
+    const char *amount = json_get_str(obj, key, "0.00");
+    char text[FMT_MAX];
+
+    if (strcmp(amount, "0.00") == 0)
+        return;
+    fmt_money(amount, text);
     sheet_line(name, "%s", text);
 }

@@ -17,4 +17,7 @@ void sheet_seconds(const char *name, const json_t *obj, const char *key);
 void sheet_time(const struct ctl *c, const char *name, const json_t *obj, const char *key);
 void sheet_score(const char *name, const json_t *obj, const char *key, int digits);
 
+/* An amount; nothing where it is 0 or absent. */
+void sheet_money(const char *name, const json_t *obj, const char *key);
+
 #endif

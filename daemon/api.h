@@ -8,7 +8,9 @@
 
 #include "base/json.h"
 #include "daemon.h"
+#include "engine/plan.h"
 #include "engine/ports.h"
+#include "spec/job.h"
 #include "web/web.h"
 
 #define API_JSON_MAX (4u * 1024u * 1024u)
@@ -66,6 +68,17 @@ int64_t api_id(struct web_req *r);
 int64_t api_number(const struct web_req *r, const char *name, int64_t fallback, int64_t min,
     int64_t max);
 
+/* PATCH of limits and stop rules (api_extend.c); takes `patch`, an object with these. */
+void api_extend(struct web_req *r, struct daemon *d, int64_t id, json_t *patch);
+
+/* BBT_INVALID where the job limits money and its model's price is not known. */
+BBT_NODISCARD enum bbt_rc api_check_price(
+    const struct conf *c, const struct job_spec *s, struct bbt_err *err);
+
+/* kind Estimate (api_estimate.c); NULL without memory. */
+json_t *api_view_estimate(
+    struct daemon *d, const struct job_spec *s, const struct plan *p);
+
 /* ---- views (api_view.c) ---- */
 
 json_t *api_view_job(struct daemon *d, const struct rec_job *j);
@@ -73,15 +86,18 @@ json_t *api_view_event(const struct rec_event *e);
 json_t *api_view_gen(const struct rec_gen *g);
 json_t *api_time(int64_t wall_us); /* RFC 3339, or null */
 json_t *api_real(double v);        /* or null where it is not finite */
+json_t *api_money(uint64_t nano);  /* a decimal text */
+json_t *api_day(int64_t day);      /* "2026-11-01", of days since 1970 */
+json_t *api_view_today(const struct engine *e); /* spending of the day against its caps */
 
 /* ---- handlers ---- */
 
-web_handler_fn api_jobs_post, api_jobs_validate, api_jobs_get, api_job_get,
-    api_job_spec, api_job_pause, api_job_resume, api_job_cancel, api_job_patch,
+web_handler_fn api_jobs_post, api_jobs_validate, api_jobs_estimate, api_jobs_get,
+    api_job_get, api_job_spec, api_job_pause, api_job_resume, api_job_cancel, api_job_patch,
     api_job_delete, api_job_undelete, api_job_generations, api_job_result,
     api_job_prompt, api_job_predict, api_job_events;
 web_handler_fn api_blob_put, api_blob_head;
-web_handler_fn api_events_get;
+web_handler_fn api_events_get, api_usage_get;
 web_handler_fn api_cache_get, api_cache_prune, api_cache_clear, api_cache_verify;
 web_handler_fn api_providers_get, api_provider_get, api_provider_test,
     api_provider_pause, api_provider_resume;

@@ -267,6 +267,14 @@ static void priority_then(struct api *a)
     (void)json_object_set_new(a->json, "changed", json_boolean(j->changed));
 }
 
+/* True where only these may be changed, and something is. */
+static bool only(const json_t *body, const char *a, const char *b)
+{
+    size_t n = (json_object_get(body, a) ? 1u : 0u) + (json_object_get(body, b) ? 1u : 0u);
+
+    return n > 0 && n == json_object_size(body);
+}
+
 void api_job_patch(struct web_req *r, void *arg)
 {
     struct job_api *j = open_job(r, arg);
@@ -275,6 +283,13 @@ void api_job_patch(struct web_req *r, void *arg)
     bool good = json_is_integer(n) && json_object_size(body) == 1 &&
                 json_integer_value(n) >= -100 && json_integer_value(n) <= 100;
 
+    if (body && only(body, "limits", "stop")) {
+        int64_t id = j->a.id;
+
+        api_free(&j->a);
+        api_extend(r, arg, id, body);
+        return;
+    }
     if (good) {
         j->priority = json_integer_value(n);
         j->a.then = priority_then;
@@ -284,7 +299,8 @@ void api_job_patch(struct web_req *r, void *arg)
     }
     if (body)
         api_problem(r, BBT_INVALID,
-            "what can be changed is {\"priority\": N}, a whole number from -100 to 100");
+            "what can be changed is {\"priority\": N}, a whole number from -100 to 100, or "
+            "members of \"limits\" and \"stop\"");
     json_decref(body);
     if (j)
         api_free(&j->a);

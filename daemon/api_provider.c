@@ -167,9 +167,11 @@ void api_provider_resume(struct web_req *r, void *arg)
 struct test_api {
     struct api a;
     struct endpoint *ep;
+    int64_t owner; /* user id of who asks */
     size_t at; /* model under test */
     bool last; /* no model after this one */
     struct probe probe;
+    struct till_account account;
     json_t *models;
 };
 
@@ -178,6 +180,7 @@ static void test_free(struct api *a)
     struct test_api *t = bbt_container(a, struct test_api, a);
 
     probe_fini(&t->probe);
+    till_account_close(&t->account);
     json_decref(t->models);
 }
 
@@ -209,6 +212,7 @@ static void test_step(struct op *op)
     (void)json_object_set_new(v, "latency_ms", json_real((double)p->latency_us / 1e3));
     (void)json_array_append_new(t->models, v);
     probe_fini(&t->probe);
+    till_account_close(&t->account);
     t->at++;
     next_model(t);
 }
@@ -224,12 +228,19 @@ static void next_model(struct test_api *t)
         return;
     }
     m = &t->ep->models[t->at];
+    t->account = (struct till_account){.owner = t->owner,
+        .provider = t->ep->conf->name,
+        .model = m->conf->name,
+        .tariff = &m->tariff,
+        .impatient = true};
+    till_account_open(&t->account, engine_purse(t->a.d->engine));
     t->probe = (struct probe){
         .ep = t->ep,
         .model = m,
         .tokenizer = m->conf->tokenizer,
         .compose = PROV_PREPEND,
         .at = PROV_AT_HIDDEN,
+        .account = &t->account,
         .wake = &t->a.op,
     };
     probe_start(&t->probe, loop_turnq(t->a.d->loop));
@@ -251,6 +262,7 @@ void api_provider_test(struct web_req *r, void *arg)
     t->a.free = test_free;
     t->a.drop = test_end_soon;
     t->ep = e;
+    t->owner = web_peer_uid(r);
     t->models = json_array();
     op_init(&t->a.op, loop_turnq(t->a.d->loop), test_step);
     next_model(t);

@@ -321,6 +321,7 @@ void api_job_predict(struct web_req *r, void *arg)
     s->p.job = id;
     s->p.text_a = s->text_a;
     s->p.n = n;
+    s->p.owner = web_peer_uid(r);
     op_init(&s->a.op, loop_turnq(s->a.d->loop), predict_done);
     s->p.wake = &s->a.op;
     s->a.drop = predict_end_soon;

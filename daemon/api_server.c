@@ -108,6 +108,7 @@ void api_server_get(struct web_req *r, void *arg)
         json_real((double)lane_wait_quantile_us(d->lane, 0.99) / 1e3));
     (void)json_object_set_new(
         v, "store_wait_max_ms", json_real((double)lane_wait_max_us(d->lane) / 1e3));
+    (void)json_object_set_new(v, "today", api_view_today(d->engine));
     (void)json_object_set_new(v, "blas", json_string(blas_name()));
     api_reply(r, 200, v);
 }

@@ -25,6 +25,9 @@ struct submit {
     struct api a;
     enum submit_step step;
     bool dry; /* validate only */
+    bool estimate; /* and say what it would take */
+    bool generates;
+    struct plan plan;
     struct job_spec *spec;
     char *canonical;
     char key[STORE_KEY_MAX + 1];
@@ -91,6 +94,8 @@ static void run_build(struct port_call *c, struct port_db *db)
     c->rc = task_build(&in, &t, &c->err);
     if (c->rc == BBT_OK)
         s->a.json = view_build(t);
+    if (c->rc == BBT_OK)
+        plan_count(s->spec, t, s->generates, &s->plan);
     task_free(t);
 }
 
@@ -116,6 +121,7 @@ static void fill_row(struct submit *s)
         .created_us = port_wall_us(),
         .generations_max = job_spec_generations_max(s->spec),
         .evaluations_max = job_spec_evaluations_max(s->spec),
+        .owner = web_peer_uid(s->a.r),
         .best_dev = NAN,
         .last_loss = NAN,
     };
@@ -158,6 +164,10 @@ static void submit_step(struct op *op)
         port_work_run(&s->a.call);
         return;
     case SUBMIT_BUILD:
+        if (s->estimate) {
+            json_decref(s->a.json);
+            s->a.json = api_view_estimate(s->a.d, s->spec, &s->plan);
+        }
         if (s->dry) {
             api_json(&s->a);
             return;
@@ -269,13 +279,31 @@ static const struct conf_model *find_model(
     return NULL;
 }
 
-static void submit(struct web_req *r, struct daemon *d, bool dry)
+enum bbt_rc api_check_price(
+    const struct conf *c, const struct job_spec *s, struct bbt_err *err)
 {
+    const struct conf_provider *p = conf_provider(c, s->provider);
+    const struct conf_model *m = p ? conf_model(p, s->model) : NULL;
+
+    if (s->limits.usd == MONEY_NONE || !m || conf_price_known(&m->price))
+        return BBT_OK;
+    return bbt_fail(err, BBT_INVALID,
+        "limits.usd: nobody knows what \"%s\" of \"%s\" costs (give it a price in the daemon's "
+        "configuration, or price: free where it costs nothing)",
+        s->model, s->provider);
+}
+
+enum submit_what { SUBMIT_REAL, SUBMIT_DRY, SUBMIT_ESTIMATE };
+
+static void submit(struct web_req *r, struct daemon *d, enum submit_what what)
+{
+    bool dry = what != SUBMIT_REAL;
     const char *key = web_header(r, "Idempotency-Key");
     const struct conf_model *model;
     struct job_spec *spec;
     struct submit *s;
     char *canonical = NULL;
+    struct bbt_err err = {0};
 
     if (d->draining && !dry) {
         api_problem(r, BBT_CANCELED, "the daemon is stopping; submit again when it is back");
@@ -289,6 +317,10 @@ static void submit(struct web_req *r, struct daemon *d, bool dry)
     if (!spec)
         return;
     model = find_model(r, d, spec);
+    if (model && api_check_price(d->conf, spec, &err) != BBT_OK) {
+        api_problem(r, BBT_INVALID, err.msg);
+        model = NULL;
+    }
     s = model ? (struct submit *)(void *)api_new(r, d, sizeof *s) : NULL;
     if (!s) {
         job_spec_free(spec);
@@ -301,6 +333,8 @@ static void submit(struct web_req *r, struct daemon *d, bool dry)
     s->provider = conf_provider(d->conf, spec->provider);
     s->model = model;
     s->dry = dry;
+    s->estimate = what == SUBMIT_ESTIMATE;
+    s->generates = round_generates(engine_endpoint(d->engine, spec->provider)->adapter);
     if (key)
         (void)snprintf(s->key, sizeof s->key, "%s", key);
     op_init(&s->a.op, loop_turnq(d->loop), submit_step);
@@ -310,10 +344,15 @@ static void submit(struct web_req *r, struct daemon *d, bool dry)
 
 void api_jobs_post(struct web_req *r, void *arg)
 {
-    submit(r, arg, web_query(r, "dry_run") != NULL);
+    submit(r, arg, web_query(r, "dry_run") ? SUBMIT_DRY : SUBMIT_REAL);
 }
 
 void api_jobs_validate(struct web_req *r, void *arg)
 {
-    submit(r, arg, true);
+    submit(r, arg, SUBMIT_DRY);
+}
+
+void api_jobs_estimate(struct web_req *r, void *arg)
+{
+    submit(r, arg, SUBMIT_ESTIMATE);
 }

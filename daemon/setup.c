@@ -169,6 +169,8 @@ static void apply(struct daemon *d, struct conf *fresh)
 
     now->queue = fresh->queue;
     now->retention = fresh->retention;
+    if (conf_priced(now)) /* prices themselves need a restart */
+        now->caps = fresh->caps;
     now->log_level = fresh->log_level;
     if (!d->log_forced)
         log_set_level((enum log_level)now->log_level);

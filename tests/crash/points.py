@@ -28,6 +28,7 @@ import rig
 from rig import Failed, expect
 
 PATIENCE_S = 120
+PRICE = {"per_request": "0.01", "as_of": "2026-11-01"}
 COUNTERS = ("generations", "evaluations", "examples", "requests", "tokens_in", "tokens_out")
 
 
@@ -48,12 +49,13 @@ class Story:
     def __init__(self, program, folder, point=None, old=False):
         self.point, self.old, self.deaths = point, old, 0
         self.fakes = {n: rig.fakelm.Fake(Path(folder) / f"{n}.sock") for n in ("one", "two")}
-        self.rig = rig.Rig(program, folder, self.fakes)
+        self.rig = rig.Rig(program, folder, self.fakes, price=PRICE)
         if old:
             self.rig.old_database()
         self.files = rig.data()
         self.ids, self.stands = {}, {}  # job -> what was acknowledged last
         self.urged = {}  # job -> its acknowledged priority
+        self.extended = set()
         self.trash, self.purged = {}, set()  # job -> whether it was acknowledged as deleted
         self.marked, self.before = {}, {}
         self.prompts, self.usage, self.results = {}, {}, {}
@@ -162,6 +164,13 @@ class Story:
         expect(status == 200 and got["priority"] == priority, f"priority: {status} {got}")
         self.urged[job] = priority
 
+    def extend(self, name):
+        """Another limit; once it is acknowledged, it is in the spec that is in force."""
+        job = self.ids[name]
+        status, got = self.ask("PATCH", f"/v1/jobs/{job}", {"limits": {"usd": "50.00"}})
+        expect(status == 200, f"limits: {status} {got}")
+        self.extended.add(job)
+
     def delete(self, name):
         """Into the trash, out of it, and away for good; each is acknowledged."""
         job = self.ids[name]
@@ -210,6 +219,7 @@ class Story:
         self.submit("gone", "one", 4000, seed=5)
         self.urge("refused", -7)
         self.urge("main", 100)
+        self.extend("main")
         self.until("requests", lambda: self.job("main")["usage"]["requests"] >= 6)
         self.pause_and_resume("main")
         self.close_and_open("one")
@@ -277,6 +287,10 @@ class Story:
     # ---- the verdict ----
 
     def read(self):
+        for job in self.extended:
+            status, got = self.ask("GET", f"/v1/jobs/{job}/spec")
+            expect(status == 200 and got["limits"].get("usd") == "50.00",
+                   f"limits of job {job}: {status} {got}")
         for name in ("main", "refused"):
             status, raw = self.ask("GET", f"/v1/jobs/{self.ids[name]}/prompt?format=npy")
             expect(status == 200, f"prompt: {status}")
@@ -323,6 +337,10 @@ class Story:
                    f"death: {sorted(self.marked)}")
             if again > 0 and id_ in self.rows:
                 expect(self.rows[id_][2] == again, f"{id_} was repeated and is not counted")
+        for name in ("main", "refused"):
+            charged = sum(self.own(name, begun).values()) - sum(self.own(name, refused).values())
+            cents = round(100 * float(self.usage[name]["cost"]))
+            expect(cents >= charged, f"{name}: charged {charged} cents, the books say {cents}")
         answered = {i: v for i, v in answered.items() if self.kept(i)}
         lost = set(answered) - set(self.rows) - set(self.left) - set(self.marked)
         expect(not lost, f"answered and in no book: {sorted(lost)}")

@@ -90,7 +90,7 @@ class Local(http.client.HTTPConnection):
 class Rig:
     """One state folder, its providers, and a daemon that comes and goes."""
 
-    def __init__(self, program, folder, fakes, concurrency=4, **conf):
+    def __init__(self, program, folder, fakes, concurrency=4, price=None, **conf):
         self.program, self.folder, self.fakes = str(program), Path(folder), fakes
         self.folder.mkdir(parents=True, exist_ok=True)
         self.socket, self.state = self.folder / "d.sock", self.folder / "state"
@@ -107,7 +107,8 @@ class Rig:
             "quotas": [{"name": "shared", "requests_per_minute": 1000000}],
             "providers": [{"name": n, "kind": "kserve2", "url": f.url, "quota": "shared",
                            "concurrency": concurrency,
-                           "models": [{"name": "fake", "tokenizer": str(vocab), "batch": 8}]}
+                           "models": [{"name": "fake", "tokenizer": str(vocab), "batch": 8,
+                                       **({"price": price} if price else {})}]}
                           for n, f in fakes.items()], **conf}))
 
     # ---- the process ----

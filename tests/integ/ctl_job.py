@@ -53,12 +53,19 @@ def dry_run(ctx):
     status, out, err = ctx.s.ctl("submit", ctx.task, "--dry-run")
     equal(status, 0, err)
     true("6 generations × 6 candidates × 8 examples" in out, out)
+    told = {}
     for line in out.split("\n"):
-        got = re.match(r"(evaluations|examples|requests|tokens in) +([\d,]+) +([\d,]+)$", line)
+        got = re.match(r"(evaluations|examples|requests) +([\d,]+) +([\d,]+)$", line)
         if got:
-            ctx.counts[got[1]] = int(got[3].replace(",", ""))
-    equal(len(ctx.counts), 4, out)
-    equal(ctx.s.json("submit", ctx.task, "--dry-run")["kind"], "Validation", "json")
+            told[got[1]] = int(got[3].replace(",", ""))
+    equal(len(told), 3, out)
+    equal(ctx.s.ctl("estimate", ctx.task)[1], out, "estimate is the same")
+    sheet = ctx.s.json("estimate", ctx.task)
+    equal(sheet["kind"], "Estimate", "json")
+    ctx.counts = sheet["whole"]
+    equal({k: ctx.counts[k] for k in told}, told, "table and JSON")
+    equal(sheet["price"], None, "nobody knows the price")
+    true(any("no price" in w for w in sheet["warnings"]), sheet["warnings"])
     equal(ctx.s.json("list")["items"], [], "jobs")
 
 
@@ -86,7 +93,7 @@ def what_it_took(ctx):
     """what the dry run counted is what the job took, to the request"""
     usage = ctx.s.job(ctx.job)["usage"]
     equal((usage["evaluations"], usage["requests"], usage["tokens_in"]),
-          (ctx.counts["evaluations"], ctx.counts["requests"], ctx.counts["tokens in"]), "counts")
+          (ctx.counts["evaluations"], ctx.counts["requests"], ctx.counts["tokens_in"]), "counts")
 
 
 @case

@@ -1,5 +1,4 @@
-/* Counts of a dry run, held against a job that was run: 200 evaluations of the demo with 96
- * training, 96 dev and 1200 test texts, 32 to a request, made 691 requests. */
+/* The table of an estimate: the design's example, and what is left out where it is not known. */
 #include "estimate.h"
 
 #include <setjmp.h>
@@ -9,47 +8,91 @@
 
 #include <cmocka.h>
 
-static void counts(void **state)
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* What is printed, without standard error. */
+static void shown(const char *json, char *out, size_t room)
 {
-    struct job_spec s = {.popsize = 20, .stop_evaluations = 200, .dev_every = 5,
-        .dev_mean = true};
-    json_t *a = json_pack("{s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i}", "train_examples", 96,
-        "dev_examples", 96, "test_examples", 1200, "train_requests", 3, "dev_requests", 3,
-        "test_requests", 38, "tokens_per_evaluation", 2207, "dev_tokens", 2000, "test_tokens",
-        27000);
-    struct estimate e;
+    struct ctl c = {.form = FORM_TABLE, .quiet = true};
+    json_t *v = NULL;
+    FILE *f = tmpfile();
+    int keep = dup(STDOUT_FILENO);
+    size_t n;
+
+    assert_non_null(f);
+    assert_int_equal(json_parse(json, strlen(json), "estimate", &v, NULL), BBT_OK);
+    (void)fflush(stdout);
+    assert_true(dup2(fileno(f), STDOUT_FILENO) >= 0);
+    assert_int_equal(estimate_show(&c, v), CTL_OK);
+    (void)fflush(stdout);
+    assert_true(dup2(keep, STDOUT_FILENO) >= 0);
+    (void)close(keep);
+    rewind(f);
+    n = fread(out, 1, room - 1, f);
+    out[n] = '\0';
+    (void)fclose(f);
+    json_decref(v);
+}
+
+static const char full[] =
+    "{\"name\":\"sst2-16shot\",\"provider\":\"lmaas-a\",\"model\":\"roberta-large\","
+    "\"generations\":400,\"popsize\":20,\"train_examples\":32,"
+    "\"per_generation\":{\"evaluations\":20,\"examples\":640,\"requests\":20,"
+    "\"tokens_in\":49920,\"tokens_out\":640},"
+    "\"whole\":{\"evaluations\":8000,\"examples\":258560,\"requests\":8080,"
+    "\"tokens_in\":20167680,\"tokens_out\":258560},"
+    "\"price\":{\"currency\":\"USD\",\"free\":false,\"as_of\":\"2025-11-01\","
+    "\"per_generation\":\"0.005248\",\"low\":\"1.060096\",\"high\":\"2.120192\"},"
+    "\"limits\":{\"requests\":{\"limit\":12000,\"ok\":true},"
+    "\"tokens\":{\"limit\":20000000,\"ok\":false},\"usd\":{\"limit\":\"4.00\",\"ok\":true}},"
+    "\"time\":{\"requests_per_minute\":300,\"tokens_per_minute\":0,\"alone_seconds\":1616,"
+    "\"now_seconds\":4848,\"others\":2},"
+    "\"today\":{\"cap\":null},\"warnings\":[]}";
+
+static void the_designs_example(void **state)
+{
+    char out[2000];
 
     (void)state;
-    estimate_count(&s, a, &e);
-    assert_int_equal(e.generations, 10);
-    assert_int_equal(e.evaluations[0], 20);
-    assert_int_equal(e.evaluations[1], 200);
-    assert_int_equal(e.examples[0], 1920);
-    assert_int_equal(e.examples[1], 200 * 96 + 4 * 96 + 2 * 1200 + 96);
-    assert_int_equal(e.requests[0], 60);
-    assert_int_equal(e.requests[1], 691);
-    assert_int_equal(e.tokens[1], 200 * 2207 + 4 * 2000 + 2 * 27000 + 2207);
+    shown(full, out, sizeof out);
+    assert_string_equal(out,
+        "sst2-16shot · lmaas-a/roberta-large · 400 generations × 20 candidates × 32 examples\n"
+        "                         per generation        whole job        limit\n"
+        "evaluations                          20            8,000\n"
+        "examples                            640          258,560\n"
+        "requests                             20            8,080       12,000  ok\n"
+        "tokens in / out            49,920 / 640 20.2 M / 258,560       20.0 M  not enough\n"
+        "price of 2025-11-01             $0.0052   $1.06 to $2.12        $4.00  ok\n"
+        "time at 300 requests/min: 26 min 56 s alone, 1 h 20 min beside 2 running jobs\n");
+}
 
-    s.dev_mean = false;
-    json_object_set_new(a, "test_examples", json_integer(0));
-    estimate_count(&s, a, &e);
-    assert_int_equal(e.requests[1], 600 + 2 * 3); /* nothing after the search */
+static void what_is_not_known_is_not_said(void **state)
+{
+    char out[2000];
 
-    s.dev_every = 4; /* generations 4 and 8, and the last */
-    estimate_count(&s, a, &e);
-    assert_int_equal(e.requests[1], 600 + 3 * 3);
-
-    s.stop_evaluations = 0; /* open: ended by time or score */
-    estimate_count(&s, a, &e);
-    assert_int_equal(e.generations, 0);
-    assert_int_equal(e.requests[0], 60);
-    assert_int_equal(e.requests[1], 0);
-    json_decref(a);
+    (void)state;
+    shown("{\"name\":\"a\",\"provider\":\"p\",\"model\":\"m\",\"generations\":0,\"popsize\":4,"
+          "\"train_examples\":6,\"per_generation\":{\"evaluations\":4,\"examples\":24,"
+          "\"requests\":8,\"tokens_in\":100,\"tokens_out\":0},\"whole\":null,\"price\":null,"
+          "\"limits\":{},\"time\":null,\"warnings\":[\"x\"]}",
+        out, sizeof out);
+    assert_string_equal(out,
+        "a · p/m × 4 candidates × 6 examples\n"
+        "                         per generation        whole job             \n"
+        "evaluations                           4             open\n"
+        "examples                             24             open\n"
+        "requests                              8             open\n"
+        "tokens in / out                 100 / 0             open\n");
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(counts)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_designs_example),
+        cmocka_unit_test(what_is_not_known_is_not_said),
+    };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

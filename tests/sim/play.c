@@ -314,7 +314,7 @@ static void open_play(struct play *p, uint64_t seed, enum world_mutant mutant)
         draw_job(p, i);
     draw_weather(p);
     if (o.cap_cents) /* days go by, and nobody acts every second of them */
-        p->nerves *= 100;
+        p->nerves = 300000 + 100 * p->nerves;
     memcpy(w->weather, w->faults.net, sizeof w->weather);
     world_plan(w, 1000, p);
 }

@@ -8,8 +8,9 @@
 
 #include "prov/prov.h"
 
-/* vllm.c. "vllm": chat with a part of prompt rows, then text; one example per request.
- * "vllm-embeds": completions of whole prompts as rows (model.token_row), in batches. */
+/* vllm.c: "vllm": chat with a part of prompt rows, then text; one example per request.
+ * vllm_embeds.c: "vllm-embeds": completions of whole prompts as rows (model.token_row), in
+ * batches. */
 extern const struct prov_adapter vllm_adapter, vllm_embeds_adapter;
 
 /* sglang.c. "sglang-score": /v1/score, prompt rows in the place of model.slot_id, once for

@@ -37,3 +37,36 @@ enum bbt_rc base64_put(struct bbt_buf *b, const void *bytes, size_t len)
     }
     return BBT_OK;
 }
+
+static void put_whole(struct pen *p, const void *bytes, size_t len)
+{
+    if (p->rc == BBT_OK)
+        p->rc = base64_put(p->b, bytes, len);
+}
+
+void base64_feed(struct base64 *s, struct pen *p, const void *bytes, size_t len)
+{
+    const uint8_t *at = bytes;
+    size_t whole;
+
+    while (s->n && len && s->n < 3) {
+        s->held[s->n++] = *at++;
+        len--;
+    }
+    if (s->n == 3) {
+        put_whole(p, s->held, 3);
+        s->n = 0;
+    }
+    whole = s->n ? 0 : len / 3 * 3;
+    if (whole)
+        put_whole(p, at, whole);
+    for (size_t i = whole; i < len; i++)
+        s->held[s->n++] = at[i];
+}
+
+void base64_close(struct base64 *s, struct pen *p)
+{
+    if (s->n)
+        put_whole(p, s->held, s->n);
+    s->n = 0;
+}

@@ -75,6 +75,20 @@ void chain_again(struct chain *c, size_t at, size_t n)
     put_counted(c, (struct chain_link){.at = at, .n = n});
 }
 
+size_t chain_aside(struct chain *c)
+{
+    put_own(c);
+    return c->from;
+}
+
+size_t chain_kept(struct chain *c)
+{
+    size_t n = c->h->own.len - c->from;
+
+    c->from = c->h->own.len;
+    return n;
+}
+
 enum bbt_rc chain_end(struct chain *c, struct bbt_err *err)
 {
     struct prov_http *h = c->h;

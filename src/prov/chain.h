@@ -25,6 +25,11 @@ void chain_lend(struct chain *c, const void *p, size_t n);
 void chain_piece(struct chain *c, const struct prov_part *part, size_t piece);
 void chain_again(struct chain *c, size_t at, size_t n);
 
+/* Own bytes that the pen writes from here to chain_kept(), which tells how many, stand nowhere
+ * until chain_again() puts them somewhere. Returns their place. */
+size_t chain_aside(struct chain *c);
+size_t chain_kept(struct chain *c);
+
 /* Fills h's slices. BBT_NOMEM; BBT_INVALID over the limit: then h is empty. */
 enum bbt_rc chain_end(struct chain *c, struct bbt_err *err);
 

@@ -182,33 +182,47 @@ static enum bbt_rc score_decode(const struct prov_model *m, const struct prov_as
 
 /* ---- /generate ---- */
 
-static enum bbt_rc put_examples(struct pen *p, const struct prov_model *m,
-    const struct prov_ask *ask, struct bbt_err *err)
+static const struct dialog_need generate_need = {.label_ids = true, .soft_prompt = true};
+
+/* Rows of tokens as text; each list of them is a piece. */
+static enum bbt_rc put_tokens(struct pen *p, struct prov_part *part, const struct prov_model *m,
+    const int32_t *id, size_t n, float *room, struct bbt_err *err)
 {
-    enum bbt_rc rc = BBT_OK;
+    enum bbt_rc rc = whole_look_up(m, id, n, room, err);
 
-    for (size_t r = 0; rc == BBT_OK && p->rc == BBT_OK && r < ask->batch->rows; r++) {
-        float *v;
-        size_t rows;
-
-        rc = whole_rows(m, ask, r, &v, &rows, err);
-        if (rc != BBT_OK)
-            break;
-        for (size_t i = 0; rc == BBT_OK && i < rows * m->hidden; i++)
-            if (!isfinite(v[i]))
-                rc = bbt_fail(err, BBT_INVALID,
-                    "example %zu has an embedding that is not finite", r);
-        pen_raw(p, r ? ",[" : "[");
-        if (rc == BBT_OK)
-            pen_rows(p, v, rows, m->hidden);
-        pen_raw(p, "]");
-        bbt_free(v);
-    }
+    for (size_t i = 0; rc == BBT_OK && i < n * m->hidden; i++)
+        if (!isfinite(room[i]))
+            rc = bbt_fail(err, BBT_INVALID, "token %d has an embedding that is not finite",
+                (int)id[i / m->hidden]);
+    if (rc == BBT_OK)
+        pen_rows(p, room, n, m->hidden);
+    (void)chain_cut(p, part);
     return rc;
 }
 
-static const struct dialog_need generate_need = {.label_ids = true, .soft_prompt = true};
+static enum bbt_rc put_examples(struct pen *p, struct prov_part *part,
+    const struct prov_model *m, const struct prov_ask *ask, struct bbt_err *err)
+{
+    float *room = whole_room(m, ask);
+    enum bbt_rc rc = BBT_OK;
 
+    if (!room)
+        return bbt_fail(err, BBT_NOMEM, "no memory for a prompt");
+    for (size_t r = 0; rc == BBT_OK && p->rc == BBT_OK && r < ask->batch->rows; r++) {
+        struct whole w;
+
+        rc = whole_plan(m, ask, r, &w, err);
+        if (rc == BBT_OK)
+            rc = put_tokens(p, part, m, w.id, w.before, room, err);
+        if (rc == BBT_OK)
+            rc = put_tokens(p, part, m, w.id + w.from, w.len - w.from, room, err);
+    }
+    bbt_free(room);
+    return rc;
+}
+
+/* Pieces: of each example the rows before and those after the prompt; up to the salt; the rest
+ * (without a prompt in one with it). */
 static enum bbt_rc generate_part_batch(const struct prov_model *m, const struct prov_ask *ask,
     struct prov_part *ret, struct bbt_err *err)
 {
@@ -219,6 +233,11 @@ static enum bbt_rc generate_part_batch(const struct prov_model *m, const struct 
     if (rc != BBT_OK)
         return rc;
     p = chain_part(ret, m->body_max);
+    rc = put_examples(&p, ret, m, ask, err);
+    if (rc != BBT_OK) {
+        prov_part_fini(ret);
+        return rc;
+    }
     pen_raw(&p, "],\"sampling_params\":{\"max_new_tokens\":1,\"temperature\":0},"
                 "\"return_logprob\":true,\"logprob_start_len\":-1,\"top_logprobs_num\":0,"
                 "\"token_ids_logprob\":[");
@@ -239,6 +258,7 @@ static enum bbt_rc generate_part_batch(const struct prov_model *m, const struct 
     return chain_part_end(&p, ret, err);
 }
 
+/* Pieces: the rows (nothing where they are added), the salt. */
 static enum bbt_rc generate_part_prompt(const struct prov_model *m, const struct prov_ask *ask,
     struct prov_part *ret, struct bbt_err *err)
 {
@@ -250,30 +270,92 @@ static enum bbt_rc generate_part_prompt(const struct prov_model *m, const struct
     if (rc != BBT_OK || !ask->prompt)
         return rc;
     p = chain_part(ret, m->body_max);
+    if (ask->compose == PROV_PREPEND)
+        pen_rows(&p, ask->prompt, ask->prompt_rows, ask->hidden);
+    (void)chain_cut(&p, ret);
     dialog_salt(ask, salt);
     pen_raw(&p, salt);
     (void)chain_cut(&p, ret);
     return chain_part_end(&p, ret, err);
 }
 
+/* Sums of rows, set aside in own bytes for all examples with the same tokens there. */
+struct sums {
+    float *room;
+    struct whole last; /* the example that they were made for */
+    size_t at, n;
+};
+
+static enum bbt_rc put_sums(struct chain *c, struct sums *s, const struct prov_model *m,
+    const struct prov_ask *ask, const struct whole *w, struct bbt_err *err)
+{
+    enum bbt_rc rc = BBT_OK;
+
+    if (!s->last.id || !whole_same(ask, &s->last, w)) {
+        if (!s->room && !(s->room = whole_room(m, ask)))
+            return bbt_fail(err, BBT_NOMEM, "no memory for a prompt");
+        rc = whole_prompt(m, ask, w, s->room, err);
+        for (size_t i = 0; rc == BBT_OK && i < ask->prompt_rows * m->hidden; i++)
+            if (!isfinite(s->room[i]))
+                rc = bbt_fail(
+                    err, BBT_INVALID, "the soft prompt has a number that is not finite");
+        if (rc != BBT_OK)
+            return rc;
+        s->at = chain_aside(c);
+        pen_rows(&c->pen, s->room, ask->prompt_rows, m->hidden);
+        s->n = chain_kept(c);
+        s->last = *w;
+    }
+    chain_again(c, s->at, s->n);
+    return rc;
+}
+
+static enum bbt_rc put_example(struct chain *c, struct sums *s, const struct prov_model *m,
+    const struct prov_ask *ask, const struct prov_part *batch, const struct prov_part *prompt,
+    size_t r, struct bbt_err *err)
+{
+    struct whole w;
+    enum bbt_rc rc = whole_plan(m, ask, r, &w, err);
+
+    if (rc != BBT_OK)
+        return rc;
+    pen_raw(&c->pen, r ? ",[" : "[");
+    chain_piece(c, batch, 2 * r);
+    if (ask->prompt && w.before)
+        pen_raw(&c->pen, ",");
+    if (ask->prompt && ask->compose == PROV_PREPEND)
+        chain_piece(c, prompt, 0);
+    else if (ask->prompt)
+        rc = put_sums(c, s, m, ask, &w, err);
+    if (w.from < w.len)
+        pen_raw(&c->pen, ",");
+    chain_piece(c, batch, 2 * r + 1);
+    pen_raw(&c->pen, "]");
+    return rc;
+}
+
 static enum bbt_rc generate_encode(const struct prov_model *m, const struct prov_ask *ask,
     const struct prov_part *batch, const struct prov_part *prompt, struct prov_http *ret,
     struct bbt_err *err)
 {
+    size_t rows = ask->batch->rows;
     struct prov_http h;
     struct chain c = dialog_begin(m, "/generate", &h);
-    enum bbt_rc rc;
+    struct sums sums = {.n = 0};
+    enum bbt_rc rc = BBT_OK;
 
     pen_raw(&c.pen, "{\"input_embeds\":[");
-    rc = put_examples(&c.pen, m, ask, err);
+    for (size_t r = 0; rc == BBT_OK && c.pen.rc == BBT_OK && r < rows; r++)
+        rc = put_example(&c, &sums, m, ask, batch, prompt, r, err);
+    bbt_free(sums.room);
     if (rc != BBT_OK) {
         chain_drop(&c);
         return rc;
     }
-    for (size_t i = 0; i < batch->pieces; i++) {
+    for (size_t i = 2 * rows; i < batch->pieces; i++) {
+        if (i > 2 * rows)
+            chain_piece(&c, prompt, 1);
         chain_piece(&c, batch, i);
-        if (i < prompt->pieces)
-            chain_piece(&c, prompt, i);
     }
     return dialog_send(&c, ask->id, ret, err);
 }

@@ -129,6 +129,19 @@ uint8_t *tensor_put_real(uint8_t *at, enum prov_type t, const float *v, size_t n
     return at;
 }
 
+size_t tensor_pack(float *v, enum prov_type t, size_t n)
+{
+    uint8_t *at = (uint8_t *)v;
+
+    assert(types[t].size <= sizeof *v);
+    for (size_t i = 0; i < n; i++) { /* it does not overtake what it reads */
+        float x = v[i];
+
+        at = tensor_put_real(at, t, &x, 1);
+    }
+    return n * types[t].size;
+}
+
 static double fp16_value(uint16_t h)
 {
     int e = h >> 10 & 31, m = h & 1023;

@@ -21,6 +21,9 @@ uint8_t *tensor_put_int(uint8_t *at, enum prov_type t, int32_t v, size_t n);
  * value too large for a half-precision type becomes an infinity. */
 uint8_t *tensor_put_real(uint8_t *at, enum prov_type t, const float *v, size_t n);
 
+/* The same in place, for types that are not wider than a float; returns the bytes. */
+size_t tensor_pack(float *v, enum prov_type t, size_t n);
+
 /* Reads one element of any type. */
 double tensor_get(const uint8_t *at, enum prov_type t);
 

@@ -1,5 +1,6 @@
 #include "prov/torchzip.h"
 
+#include "prov/crc.h"
 #include "prov/tensor.h"
 
 #include <assert.h>
@@ -49,23 +50,6 @@ static uint8_t *put16(uint8_t *at, size_t v)
 static uint8_t *put32(uint8_t *at, size_t v)
 {
     return put16(put16(at, v & 0xffff), v >> 16 & 0xffff);
-}
-
-/* CRC-32 of ZIP (polynomial 0xedb88320, reflected). */
-static uint32_t crc32_of(const uint8_t *p, size_t len)
-{
-    uint32_t table[256], crc = 0xffffffffu;
-
-    for (uint32_t i = 0; i < 256; i++) {
-        uint32_t c = i;
-
-        for (int k = 0; k < 8; k++)
-            c = c & 1 ? c >> 1 ^ 0xedb88320u : c >> 1;
-        table[i] = c;
-    }
-    for (size_t i = 0; i < len; i++)
-        crc = crc >> 8 ^ table[(crc ^ p[i]) & 0xff];
-    return ~crc;
 }
 
 /* ---- the pickle ---- */
@@ -148,12 +132,13 @@ static uint8_t *put_common(uint8_t *at, uint32_t crc, size_t size)
     return put32(at, size);
 }
 
-static void put_local(uint8_t *file, const struct layout *l, int e, uint32_t crc)
+/* The header and, right before the payload, its fill; returns where the payload goes. */
+static uint8_t *put_local(uint8_t *at, const struct layout *l, int e, uint32_t crc)
 {
-    uint8_t *at = put32(file + l->header[e], 0x04034b50);
     size_t name = strlen(entry_name[e]);
     size_t extra = l->payload[e] - l->header[e] - LOCAL_LEN - name;
 
+    at = put32(at, 0x04034b50);
     at = put_common(at, crc, l->size[e]);
     at = put16(at, name);
     at = put16(at, extra);
@@ -161,6 +146,16 @@ static void put_local(uint8_t *file, const struct layout *l, int e, uint32_t crc
     at = put16(at + name, 0x4246); /* torch's own tag for the fill */
     at = put16(at, extra - 4);
     memset(at, 'Z', extra - 4);
+    return at + extra - 4;
+}
+
+static uint8_t *put_entry(
+    uint8_t *at, const struct layout *l, int e, const void *payload, uint32_t *crc)
+{
+    *crc = crc_of(payload, l->size[e]);
+    at = put_local(at, l, e, *crc);
+    memcpy(at, payload, l->size[e]);
+    return at + l->size[e];
 }
 
 static uint8_t *put_central(uint8_t *at, const struct layout *l, int e, uint32_t crc)
@@ -177,7 +172,7 @@ static uint8_t *put_central(uint8_t *at, const struct layout *l, int e, uint32_t
     return at + name;
 }
 
-static void put_end(uint8_t *at, const struct layout *l)
+static uint8_t *put_end(uint8_t *at, const struct layout *l)
 {
     at = put32(at, 0x06054b50);
     at = put32(at, 0);
@@ -185,7 +180,7 @@ static void put_end(uint8_t *at, const struct layout *l)
     at = put16(at, ENTRIES);
     at = put32(at, l->total - END_LEN - l->central);
     at = put32(at, l->central);
-    (void)put16(at, 0);
+    return put16(at, 0);
 }
 
 size_t torchzip_size(enum prov_type type, size_t rows, size_t cols)
@@ -193,6 +188,43 @@ size_t torchzip_size(enum prov_type type, size_t rows, size_t cols)
     struct layout l;
 
     return lay_out(type, rows, cols, &l) ? l.total : 0;
+}
+
+static enum bbt_rc no_file(
+    enum prov_type type, size_t rows, size_t cols, struct bbt_err *err)
+{
+    return bbt_fail(err, BBT_INVALID, "no tensor file of %zu x %zu numbers of type %s", rows,
+        cols, tensor_type_name(type));
+}
+
+enum bbt_rc torchzip_frame(enum prov_type type, size_t rows, size_t cols, uint32_t crc,
+    struct torchzip_frame *ret, struct bbt_err *err)
+{
+    uint32_t crcs[ENTRIES] = {[DATA] = crc};
+    struct layout l;
+    uint8_t *at;
+
+    if (!lay_out(type, rows, cols, &l))
+        return no_file(type, rows, cols, err);
+    at = put_entry(ret->head, &l, PICKLE, l.pickle, &crcs[PICKLE]);
+    at = put_entry(at, &l, BYTEORDER, "little", &crcs[BYTEORDER]);
+    at = put_local(at, &l, DATA, crc);
+    ret->head_len = (size_t)(at - ret->head);
+    at = put_entry(ret->tail, &l, VERSION, "3\n", &crcs[VERSION]);
+    for (int e = 0; e < ENTRIES; e++)
+        at = put_central(at, &l, e, crcs[e]);
+    at = put_end(at, &l);
+    ret->tail_len = (size_t)(at - ret->tail);
+    assert(ret->head_len == l.payload[DATA] && ret->head_len <= sizeof ret->head);
+    assert(ret->head_len + l.size[DATA] + ret->tail_len == l.total);
+    return BBT_OK;
+}
+
+size_t torchzip_head_len(enum prov_type type)
+{
+    struct layout l;
+
+    return lay_out(type, 1, 1, &l) ? l.payload[DATA] : 0;
 }
 
 /* Would it be finite there? The least numbers that round to an infinity. */
@@ -205,37 +237,41 @@ static bool fits(enum prov_type type, float v)
     return isfinite(v);
 }
 
-enum bbt_rc torchzip_put(struct bbt_buf *b, enum prov_type type, const float *v,
-    size_t rows, size_t cols, struct bbt_err *err)
+enum bbt_rc torchzip_check(enum prov_type type, const float *v, size_t rows, size_t cols,
+    struct bbt_err *err)
 {
-    uint32_t crc[ENTRIES];
-    struct layout l;
-    uint8_t *file, *at;
-
-    if (!lay_out(type, rows, cols, &l))
-        return bbt_fail(err, BBT_INVALID, "no tensor file of %zu x %zu numbers of type %s",
-            rows, cols, tensor_type_name(type));
     for (size_t i = 0; i < rows * cols; i++)
         if (!fits(type, v[i]))
             return bbt_fail(err, BBT_INVALID,
-                "row %zu of the soft prompt has a number that %s cannot hold", i / cols,
+                "row %zu of the embeddings has a number that %s cannot hold", i / cols,
                 tensor_type_name(type));
-    if (l.total > b->max - b->len)
+    return BBT_OK;
+}
+
+enum bbt_rc torchzip_put(struct bbt_buf *b, enum prov_type type, const float *v,
+    size_t rows, size_t cols, struct bbt_err *err)
+{
+    struct torchzip_frame f;
+    size_t total = torchzip_size(type, rows, cols), data;
+    uint8_t *file;
+    enum bbt_rc rc;
+
+    if (total == 0)
+        return no_file(type, rows, cols, err);
+    if (torchzip_check(type, v, rows, cols, err) != BBT_OK)
+        return BBT_INVALID;
+    if (total > b->max - b->len)
         return bbt_fail(err, BBT_INVALID,
-            "a tensor file of %zu bytes is over the limit for a request", l.total);
-    file = buf_extend(b, l.total);
+            "a tensor file of %zu bytes is over the limit for a request", total);
+    file = buf_extend(b, total);
     if (!file)
         return bbt_fail(err, BBT_NOMEM, "no memory for a tensor file");
-    memcpy(file + l.payload[PICKLE], l.pickle, l.size[PICKLE]);
-    memcpy(file + l.payload[BYTEORDER], "little", 6);
-    (void)tensor_put_real(file + l.payload[DATA], type, v, rows * cols);
-    memcpy(file + l.payload[VERSION], "3\n", 2);
-    at = file + l.central;
-    for (int e = 0; e < ENTRIES; e++) {
-        crc[e] = crc32_of(file + l.payload[e], l.size[e]);
-        put_local(file, &l, e, crc[e]);
-        at = put_central(at, &l, e, crc[e]);
-    }
-    put_end(at, &l);
-    return BBT_OK;
+    data = rows * cols * tensor_size(type);
+    file += torchzip_head_len(type);
+    (void)tensor_put_real(file, type, v, rows * cols);
+    rc = torchzip_frame(type, rows, cols, crc_of(file, data), &f, err);
+    assert(rc == BBT_OK); /* it has a size */
+    memcpy(file - f.head_len, f.head, f.head_len);
+    memcpy(file + data, f.tail, f.tail_len);
+    return rc;
 }

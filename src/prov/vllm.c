@@ -1,19 +1,15 @@
-/* vllm.c -- vLLM's server: chat with a part of prompt rows, and completions of whole prompts
- * as rows. Both ask for the labels' log-probabilities by token id. */
-#include "prov/adapters.h"
+/* vllm.c -- vLLM's server: chat with a part of prompt rows. */
+#include "prov/vllm.h"
 
-#include "base/alloc.h"
 #include "prov/base64.h"
 #include "prov/dialog.h"
 #include "prov/startup.h"
 #include "prov/torchzip.h"
-#include "prov/whole.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#define LABELS_MAX 128 /* MAX_LOGPROB_TOKEN_IDS */
-#define TOP_MAX 20     /* --max-logprobs, if the operator set no other: more is refused */
+#define TOP_MAX 20 /* --max-logprobs, if the operator set no other: more is refused */
 #define RESERVED "<prompt_embeds>" /* refused by the server in texts */
 
 /* ---- questions ---- */
@@ -38,16 +34,12 @@ static enum bbt_rc put_tensor(struct pen *p, const struct prov_model *m, const f
     return BBT_OK;
 }
 
-/* Likeliest tokens to ask for beside the named ones: as many as there are labels, because the
- * Rust front end insists; the other one takes any number up to its cap. */
-static size_t top(const struct prov_ask *ask)
+size_t vllm_top(const struct prov_ask *ask)
 {
     return ask->labels < TOP_MAX ? ask->labels : TOP_MAX;
 }
 
-/* Penalties by name: a model's own defaults may set some, which has brought servers down
- * together with prompt rows. */
-static void put_wanted(struct pen *p, const struct prov_ask *ask)
+void vllm_wanted(struct pen *p, const struct prov_ask *ask)
 {
     pen_raw(p, ",\"temperature\":0,\"repetition_penalty\":1.0,\"presence_penalty\":0,"
                "\"frequency_penalty\":0,\"logprob_token_ids\":");
@@ -55,11 +47,10 @@ static void put_wanted(struct pen *p, const struct prov_ask *ask)
     pen_raw(p, ",\"return_tokens_as_token_ids\":true");
 }
 
-/* What both routes share; a piece of the part ends where the prompt's salt goes. */
-static void put_tail(struct pen *p, struct prov_part *part, const struct prov_model *m,
+void vllm_tail(struct pen *p, struct prov_part *part, const struct prov_model *m,
     const struct prov_ask *ask)
 {
-    put_wanted(p, ask);
+    vllm_wanted(p, ask);
     if (ask->prompt) {
         pen_raw(p, ",\"cache_salt\":\"");
         (void)chain_cut(p, part);
@@ -70,7 +61,7 @@ static void put_tail(struct pen *p, struct prov_part *part, const struct prov_mo
     (void)chain_cut(p, part);
 }
 
-static const struct dialog_need chat_need = {.labels_max = LABELS_MAX, .text = true,
+static const struct dialog_need chat_need = {.labels_max = VLLM_LABELS_MAX, .text = true,
     .label_ids = true, .prepend_only = true, .soft_prompt = true};
 
 /* Pieces: up to the tensor, up to the salt, the rest; without a prompt all in one. */
@@ -99,8 +90,8 @@ static enum bbt_rc chat_part_batch(const struct prov_model *m, const struct prov
     pen_text(&p, ask->batch->text[0]);
     /* Without the second line a reasoning model's first token is not the answer's. */
     pen_format(&p, "}]}],\"max_completion_tokens\":1,\"logprobs\":true,\"top_logprobs\":%zu,"
-                   "\"chat_template_kwargs\":{\"enable_thinking\":false}", top(ask));
-    put_tail(&p, ret, m, ask);
+                   "\"chat_template_kwargs\":{\"enable_thinking\":false}", vllm_top(ask));
+    vllm_tail(&p, ret, m, ask);
     return chain_part_end(&p, ret, err);
 }
 
@@ -143,126 +134,9 @@ static enum bbt_rc chat_encode(const struct prov_model *m, const struct prov_ask
     return dialog_send(&c, ask->id, ret, err);
 }
 
-static enum bbt_rc put_examples(struct pen *p, const struct prov_model *m,
-    const struct prov_ask *ask, struct bbt_err *err)
-{
-    enum bbt_rc rc = BBT_OK;
-
-    pen_raw(p, "[");
-    for (size_t r = 0; rc == BBT_OK && p->rc == BBT_OK && r < ask->batch->rows; r++) {
-        float *v;
-        size_t rows;
-
-        if (r)
-            pen_raw(p, ",");
-        rc = whole_rows(m, ask, r, &v, &rows, err);
-        if (rc != BBT_OK)
-            break;
-        rc = put_tensor(p, m, v, rows, err);
-        bbt_free(v);
-    }
-    pen_raw(p, "]");
-    return rc;
-}
-
-static void put_embeds_tail(struct pen *p, const struct prov_ask *ask)
-{
-    pen_format(p, ",\"max_tokens\":1,\"logprobs\":%zu,\"allowed_token_ids\":", top(ask));
-    pen_ids(p, ask->label_ids, ask->labels);
-    pen_raw(p, ",\"add_special_tokens\":false");
-}
-
-static const struct dialog_need embeds_need = {
-    .labels_max = LABELS_MAX, .label_ids = true, .soft_prompt = true};
-
-static enum bbt_rc embeds_part_batch(const struct prov_model *m, const struct prov_ask *ask,
-    struct prov_part *ret, struct bbt_err *err)
-{
-    enum bbt_rc rc = dialog_check(m, ask, &embeds_need, err);
-    struct pen p;
-
-    *ret = (struct prov_part){0};
-    if (rc != BBT_OK)
-        return rc;
-    p = chain_part(ret, m->body_max);
-    pen_raw(&p, "{\"model\":");
-    pen_text(&p, m->name);
-    pen_raw(&p, ",\"prompt_embeds\":");
-    (void)chain_cut(&p, ret);
-    put_embeds_tail(&p, ask);
-    put_tail(&p, ret, m, ask);
-    return chain_part_end(&p, ret, err);
-}
-
-static enum bbt_rc embeds_part_prompt(const struct prov_model *m, const struct prov_ask *ask,
-    struct prov_part *ret, struct bbt_err *err)
-{
-    char salt[DIALOG_SALT];
-    enum bbt_rc rc = dialog_check_prompt(m, ask, &embeds_need, err);
-    struct pen p;
-
-    *ret = (struct prov_part){0};
-    if (rc != BBT_OK || !ask->prompt)
-        return rc;
-    p = chain_part(ret, m->body_max);
-    dialog_salt(ask, salt);
-    pen_raw(&p, salt);
-    (void)chain_cut(&p, ret);
-    return chain_part_end(&p, ret, err);
-}
-
-static enum bbt_rc embeds_encode(const struct prov_model *m, const struct prov_ask *ask,
-    const struct prov_part *batch, const struct prov_part *prompt, struct prov_http *ret,
-    struct bbt_err *err)
-{
-    struct prov_http h;
-    struct chain c = dialog_begin(m, "/v1/completions", &h);
-    enum bbt_rc rc;
-
-    chain_piece(&c, batch, 0);
-    rc = put_examples(&c.pen, m, ask, err);
-    if (rc != BBT_OK) {
-        chain_drop(&c);
-        return rc;
-    }
-    for (size_t i = 1; i < batch->pieces; i++) {
-        chain_piece(&c, batch, i);
-        if (i <= prompt->pieces)
-            chain_piece(&c, prompt, i - 1);
-    }
-    return dialog_send(&c, ask->id, ret, err);
-}
-
-/* The same question about ids, which the server looks up itself. */
-static enum bbt_rc embeds_plain(const struct prov_model *m, const struct prov_ask *ask,
-    struct prov_http *ret, struct bbt_err *err)
-{
-    struct prov_http h;
-    struct chain c;
-    struct pen *p = &c.pen;
-    enum bbt_rc rc = dialog_check(m, ask, &embeds_need, err);
-
-    *ret = (struct prov_http){0};
-    if (rc != BBT_OK)
-        return rc;
-    c = dialog_begin(m, "/v1/completions", &h);
-    pen_raw(p, "{\"model\":");
-    pen_text(p, m->name);
-    for (size_t r = 0; r < ask->batch->rows; r++) {
-        pen_raw(p, r ? "," : ",\"prompt\":[");
-        pen_ids(p, ask->batch->ids + r * ask->batch->cols, (size_t)ask->batch->len[r]);
-    }
-    pen_raw(p, "]");
-    put_embeds_tail(p, ask);
-    put_wanted(p, ask);
-    pen_members(p, m->params);
-    pen_raw(p, "}");
-    return dialog_send(&c, ask->id, ret, err);
-}
-
 /* ---- answers ---- */
 
-static enum bbt_rc take_value(const json_t *v, struct prov_answer *a, size_t r, size_t c,
+enum bbt_rc vllm_take(const json_t *v, struct prov_answer *a, size_t r, size_t c,
     struct bbt_err *err)
 {
     double lp;
@@ -291,31 +165,8 @@ static enum bbt_rc take_chat(const struct prov_ask *ask, const json_t *choice, s
         for (size_t c = 0; rc == BBT_OK && c < ask->labels; c++) {
             (void)snprintf(key, sizeof key, "token_id:%d", (int)ask->label_ids[c]);
             if (!strcmp(json_get_str(v, "token", ""), key))
-                rc = take_value(json_object_get(v, "logprob"), a, r, c, err);
+                rc = vllm_take(json_object_get(v, "logprob"), a, r, c, err);
         }
-    return rc;
-}
-
-/* top_logprobs[0]: {"token_id:N":x} */
-static enum bbt_rc take_completion(const struct prov_ask *ask, const json_t *choice,
-    size_t r, struct prov_answer *a, float *least, struct bbt_err *err)
-{
-    const json_t *list = json_object_get(json_object_get(choice, "logprobs"), "top_logprobs");
-    const json_t *top = json_array_get(list, 0);
-    enum bbt_rc rc = BBT_OK;
-    char key[32];
-
-    (void)least;
-    if (!json_is_object(top))
-        return bbt_fail(err, BBT_INVALID, "the server gives no log-probabilities");
-    for (size_t c = 0; rc == BBT_OK && c < ask->labels; c++) {
-        const json_t *v;
-
-        (void)snprintf(key, sizeof key, "token_id:%d", (int)ask->label_ids[c]);
-        v = json_object_get(top, key);
-        if (v)
-            rc = take_value(v, a, r, c, err);
-    }
     return rc;
 }
 
@@ -324,13 +175,6 @@ static enum bbt_rc chat_decode(const struct prov_model *m, const struct prov_ask
 {
     (void)m;
     return dialog_choices(ask, r, take_chat, false, ret, err);
-}
-
-static enum bbt_rc embeds_decode(const struct prov_model *m, const struct prov_ask *ask,
-    const struct prov_reply *r, struct prov_answer *ret, struct bbt_err *err)
-{
-    (void)m;
-    return dialog_choices(ask, r, take_completion, false, ret, err);
 }
 
 /* ---- tokens ---- */
@@ -350,13 +194,13 @@ static enum bbt_rc tokenize(const struct prov_model *m, const char *text, bool f
     return dialog_send(&c, NULL, ret, err);
 }
 
-static enum bbt_rc tokens_encode(const struct prov_model *m, const char *text,
+enum bbt_rc vllm_tokens_encode(const struct prov_model *m, const char *text,
     struct prov_http *ret, struct bbt_err *err)
 {
     return tokenize(m, text, false, ret, err);
 }
 
-static enum bbt_rc framed_encode(const struct prov_model *m, const char *text,
+enum bbt_rc vllm_framed_encode(const struct prov_model *m, const char *text,
     struct prov_http *ret, struct bbt_err *err)
 {
     return tokenize(m, text, true, ret, err);
@@ -364,7 +208,7 @@ static enum bbt_rc framed_encode(const struct prov_model *m, const char *text,
 
 /* ---- start-up ---- */
 
-static const char *const ours[] = {"model", "messages", "prompt", "prompt_embeds",
+const char *const vllm_ours[] = {"model", "messages", "prompt", "prompt_embeds",
     "max_tokens", "max_completion_tokens", "temperature", "logprobs", "top_logprobs",
     "logprob_token_ids", "allowed_token_ids", "return_tokens_as_token_ids", "cache_salt",
     "repetition_penalty", "presence_penalty", "frequency_penalty", "add_special_tokens",
@@ -379,22 +223,10 @@ static enum bbt_rc chat_probe_next(const struct prov_model *m, unsigned step,
 static enum bbt_rc chat_probe_take(struct prov_model *m, unsigned step,
     const struct prov_reply *r, struct bbt_err *err)
 {
-    enum bbt_rc rc = startup_take(&vllm_adapter, ours, m, step, r, err);
+    enum bbt_rc rc = startup_take(&vllm_adapter, vllm_ours, m, step, r, err);
 
     m->batch_max = 1; /* one conversation per request */
     return rc;
-}
-
-static enum bbt_rc embeds_probe_next(const struct prov_model *m, unsigned step,
-    struct prov_http *ret, struct bbt_err *err)
-{
-    return startup_next(&vllm_embeds_adapter, m, step, ret, err);
-}
-
-static enum bbt_rc embeds_probe_take(struct prov_model *m, unsigned step,
-    const struct prov_reply *r, struct bbt_err *err)
-{
-    return startup_take(&vllm_embeds_adapter, ours, m, step, r, err);
 }
 
 const struct prov_adapter vllm_adapter = {
@@ -407,22 +239,7 @@ const struct prov_adapter vllm_adapter = {
     .part_prompt = chat_part_prompt,
     .encode = chat_encode,
     .decode = chat_decode,
-    .tokens_encode = tokens_encode,
+    .tokens_encode = vllm_tokens_encode,
     .tokens_decode = dialog_take_tokens,
-    .framed_encode = framed_encode,
-};
-
-const struct prov_adapter vllm_embeds_adapter = {
-    .name = "vllm-embeds",
-    .soft_prompt = true,
-    .probe_next = embeds_probe_next,
-    .probe_take = embeds_probe_take,
-    .part_batch = embeds_part_batch,
-    .part_prompt = embeds_part_prompt,
-    .encode = embeds_encode,
-    .decode = embeds_decode,
-    .tokens_encode = tokens_encode,
-    .tokens_decode = dialog_take_tokens,
-    .framed_encode = framed_encode,
-    .plain_encode = embeds_plain,
+    .framed_encode = vllm_framed_encode,
 };

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-static enum bbt_rc look_up(const struct prov_model *m, const int32_t *id, size_t n,
+enum bbt_rc whole_look_up(const struct prov_model *m, const int32_t *id, size_t n,
     float *out, struct bbt_err *err)
 {
     for (size_t i = 0; i < n; i++)
@@ -14,48 +14,67 @@ static enum bbt_rc look_up(const struct prov_model *m, const int32_t *id, size_t
     return BBT_OK;
 }
 
-enum bbt_rc whole_rows(const struct prov_model *m, const struct prov_ask *ask, size_t r,
-    float **ret, size_t *ret_rows, struct bbt_err *err)
+enum bbt_rc whole_plan(const struct prov_model *m, const struct prov_ask *ask, size_t r,
+    struct whole *ret, struct bbt_err *err)
 {
     const struct prov_batch *b = ask->batch;
-    const int32_t *id = b->ids + r * b->cols;
-    size_t len = (size_t)b->len[r], hidden = m->hidden, width = hidden * sizeof(float);
+    size_t len = (size_t)b->len[r];
     bool before = ask->prompt && ask->compose == PROV_PREPEND;
-    size_t lead = before && m->bos_id >= 0 && id[0] == m->bos_id;
-    size_t rows = len + (before ? ask->prompt_rows : 0), n;
-    float *v, *at;
-    enum bbt_rc rc;
+    struct whole w = {.id = b->ids + r * b->cols, .len = len, .before = len, .from = len};
 
-    if (!m->token_row || hidden == 0)
+    w.rows = len + (before ? ask->prompt_rows : 0);
+    if (!m->token_row || m->hidden == 0)
         return bbt_fail(err, BBT_INVALID,
             "this provider takes whole prompts as embeddings: the model's embedding matrix "
             "must be configured");
-    if (m->context_max && rows >= m->context_max)
+    if (m->context_max && w.rows >= m->context_max)
         return bbt_fail(err, BBT_INVALID,
-            "example %zu has %zu tokens with the prompt, model \"%s\" takes %zu", r, rows,
+            "example %zu has %zu tokens with the prompt, model \"%s\" takes %zu", r, w.rows,
             m->name, m->context_max - 1);
     if (ask->prompt && !before && len < ask->prompt_rows + 1)
         return bbt_fail(err, BBT_INVALID,
             "example %zu has %zu tokens, the prompt is added to %zu behind the first", r, len,
             ask->prompt_rows);
-    if (__builtin_mul_overflow(rows, hidden, &n) || !(v = bbt_alloc_array(n, sizeof *v)))
-        return bbt_fail(err, BBT_NOMEM, "no memory for a prompt");
-    at = v;
-    rc = look_up(m, id, lead, at, err);
-    at += lead * hidden;
     if (before) {
-        memcpy(at, ask->prompt, ask->prompt_rows * width);
-        at += ask->prompt_rows * hidden;
+        w.before = m->bos_id >= 0 && w.id[0] == m->bos_id;
+        w.from = w.before;
+    } else if (ask->prompt) {
+        w.before = 1;
+        w.from = 1 + ask->prompt_rows;
     }
-    if (rc == BBT_OK)
-        rc = look_up(m, id + lead, len - lead, at, err);
-    if (rc != BBT_OK) {
-        bbt_free(v);
-        return rc;
-    }
-    for (size_t i = 0; ask->prompt && !before && i < ask->prompt_rows * hidden; i++)
-        v[hidden + i] += ask->prompt[i];
-    *ret = v;
-    *ret_rows = rows;
+    *ret = w;
     return BBT_OK;
+}
+
+enum bbt_rc whole_prompt(const struct prov_model *m, const struct prov_ask *ask,
+    const struct whole *w, float *out, struct bbt_err *err)
+{
+    size_t n = ask->prompt_rows * m->hidden;
+    enum bbt_rc rc;
+
+    if (ask->compose == PROV_PREPEND) {
+        memcpy(out, ask->prompt, n * sizeof *out);
+        return BBT_OK;
+    }
+    rc = whole_look_up(m, w->id + 1, ask->prompt_rows, out, err);
+    for (size_t i = 0; rc == BBT_OK && i < n; i++)
+        out[i] += ask->prompt[i];
+    return rc;
+}
+
+bool whole_same(const struct prov_ask *ask, const struct whole *a, const struct whole *b)
+{
+    return ask->compose == PROV_PREPEND ||
+           !memcmp(a->id + 1, b->id + 1, ask->prompt_rows * sizeof *a->id);
+}
+
+float *whole_room(const struct prov_model *m, const struct prov_ask *ask)
+{
+    size_t rows = ask->prompt ? ask->prompt_rows : 0, n;
+
+    if (rows < ask->batch->cols)
+        rows = ask->batch->cols;
+    if (__builtin_mul_overflow(rows, m->hidden, &n) || n == SIZE_MAX)
+        return NULL;
+    return bbt_alloc_array(n + 1, sizeof(float)); /* + 1: never nothing */
 }

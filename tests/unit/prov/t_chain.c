@@ -88,6 +88,29 @@ static void a_joined_request_stands_alone(void **state)
     assert_int_equal(prov_http_join(&h, NULL), BBT_OK); /* nothing to join */
 }
 
+/* Bytes may be written before their place is known, and stand in several. */
+static void bytes_set_aside_stand_where_they_are_put(void **state)
+{
+    struct prov_http h = {0};
+    struct chain c = chain_begin(&h, 1000);
+    size_t at, n;
+
+    (void)state;
+    pen_raw(&c.pen, "<");
+    at = chain_aside(&c);
+    pen_raw(&c.pen, "aside");
+    n = chain_kept(&c);
+    assert_int_equal(n, 5);
+    pen_raw(&c.pen, "-");
+    chain_again(&c, at, n);
+    pen_raw(&c.pen, "-");
+    chain_again(&c, at, n);
+    pen_raw(&c.pen, ">");
+    assert_int_equal(chain_end(&c, NULL), BBT_OK);
+    expect_body(&h, "<-aside-aside>");
+    prov_http_fini(&h);
+}
+
 /* Own, lent and repeated bytes count together, to the byte. */
 static void the_cap_is_of_all_bytes(void **state)
 {
@@ -165,6 +188,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(own_and_lent_bytes_keep_their_order),
         cmocka_unit_test(a_joined_request_stands_alone),
+        cmocka_unit_test(bytes_set_aside_stand_where_they_are_put),
         cmocka_unit_test(the_cap_is_of_all_bytes),
         cmocka_unit_test(refused_memory_is_told_once),
     };

@@ -1,6 +1,7 @@
 /* vLLM, by golden messages made from its documentation, and by everything that is no answer. */
 #include "prov/adapters.h"
 #include "prov/startup.h"
+#include "prov/vllm.h"
 #include "talk.h"
 
 static float prompt[WIRE_P * WIRE_H];

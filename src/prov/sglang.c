@@ -221,6 +221,27 @@ static enum bbt_rc put_examples(struct pen *p, struct prov_part *part,
     return rc;
 }
 
+static void put_wanted(struct pen *p, struct prov_part *part, const struct prov_model *m,
+    const struct prov_ask *ask)
+{
+    pen_raw(p, "],\"sampling_params\":{\"max_new_tokens\":1,\"temperature\":0},"
+               "\"return_logprob\":true,\"logprob_start_len\":-1,\"top_logprobs_num\":0,"
+               "\"token_ids_logprob\":[");
+    for (size_t r = 0; r < ask->batch->rows; r++) {
+        if (r)
+            pen_raw(p, ",");
+        pen_ids(p, ask->label_ids, ask->labels);
+    }
+    pen_raw(p, "]");
+    if (part && ask->prompt) {
+        pen_raw(p, ",\"extra_key\":\"");
+        (void)chain_cut(p, part);
+        pen_raw(p, "\"");
+    }
+    pen_members(p, m->params);
+    pen_raw(p, "}");
+}
+
 /* Pieces: of each example the rows before and those after the prompt; up to the salt; the rest
  * (without a prompt in one with it). */
 static enum bbt_rc generate_part_batch(const struct prov_model *m, const struct prov_ask *ask,
@@ -238,22 +259,7 @@ static enum bbt_rc generate_part_batch(const struct prov_model *m, const struct 
         prov_part_fini(ret);
         return rc;
     }
-    pen_raw(&p, "],\"sampling_params\":{\"max_new_tokens\":1,\"temperature\":0},"
-                "\"return_logprob\":true,\"logprob_start_len\":-1,\"top_logprobs_num\":0,"
-                "\"token_ids_logprob\":[");
-    for (size_t r = 0; r < ask->batch->rows; r++) {
-        if (r)
-            pen_raw(&p, ",");
-        pen_ids(&p, ask->label_ids, ask->labels);
-    }
-    pen_raw(&p, "]");
-    if (ask->prompt) {
-        pen_raw(&p, ",\"extra_key\":\"");
-        (void)chain_cut(&p, ret);
-        pen_raw(&p, "\"");
-    }
-    pen_members(&p, m->params);
-    pen_raw(&p, "}");
+    put_wanted(&p, ret, m, ask);
     (void)chain_cut(&p, ret);
     return chain_part_end(&p, ret, err);
 }
@@ -364,10 +370,9 @@ static enum bbt_rc generate_encode(const struct prov_model *m, const struct prov
 static enum bbt_rc generate_plain(const struct prov_model *m, const struct prov_ask *ask,
     struct prov_http *ret, struct bbt_err *err)
 {
-    struct prov_part batch;
     struct prov_http h;
     struct chain c;
-    enum bbt_rc rc = generate_part_batch(m, ask, &batch, err);
+    enum bbt_rc rc = dialog_check(m, ask, &generate_need, err);
 
     *ret = (struct prov_http){0};
     if (rc != BBT_OK)
@@ -377,15 +382,8 @@ static enum bbt_rc generate_plain(const struct prov_model *m, const struct prov_
         pen_raw(&c.pen, r ? "," : "{\"input_ids\":[");
         pen_ids(&c.pen, ask->batch->ids + r * ask->batch->cols, (size_t)ask->batch->len[r]);
     }
-    for (size_t i = 0; i < batch.pieces; i++)
-        chain_piece(&c, &batch, i);
-    rc = dialog_send(&c, ask->id, ret, err);
-    if (rc == BBT_OK)
-        rc = prov_http_join(ret, err);
-    if (rc != BBT_OK)
-        prov_http_fini(ret);
-    prov_part_fini(&batch);
-    return rc;
+    put_wanted(&c.pen, NULL, m, ask);
+    return dialog_send(&c, ask->id, ret, err);
 }
 
 /* output_token_ids_logprobs[0]: [[logprob, id, text], ...] in any order. */

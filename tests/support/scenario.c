@@ -153,6 +153,20 @@ static bool s_500(struct peer *p)
     return peer_say(p, "HTTP/1.1 500 Oops\r\nContent-Length: 5\r\n\r\noops\n");
 }
 
+/* 200 000 bytes of an error. */
+static bool s_bigerror(struct peer *p)
+{
+    char block[1000];
+
+    memset(block, 'x', sizeof block);
+    if (!peer_say(p, "HTTP/1.1 502 Bad Gateway\r\nContent-Length: 200000\r\n\r\n"))
+        return false;
+    for (int i = 0; i < 200; i++)
+        if (!put(p, block, sizeof block))
+            return false;
+    return true;
+}
+
 static bool s_bighead(struct peer *p)
 {
     char line[1024];
@@ -227,6 +241,7 @@ static const struct scenario scenarios[] = {
     {"drip", s_drip},
     {"429", s_429},
     {"500", s_500},
+    {"bigerror", s_bigerror},
     {"bighead", s_bighead},
     {"longline", s_longline},
     {"close", s_close},

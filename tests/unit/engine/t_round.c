@@ -27,7 +27,7 @@ static struct asked *asked_open(struct world_opts o)
     return a;
 }
 
-static void begin(struct asked *a, bool fresh)
+static void begin_with(struct asked *a, bool fresh, struct parts *batches)
 {
     struct bench *b = a->b;
 
@@ -35,8 +35,13 @@ static void begin(struct asked *a, bool fresh)
         .model = &b->ep.models[0].m, .flow = &b->flow, .set = &b->task->train,
         .label_ids = b->task->verb->token, .labels = 3, .prompt = a->prompt,
         .digest = a->digest, .n = N, .rows = 2, .hidden = FAKELM_HIDDEN,
-        .compose = PROV_ADD, .fresh = fresh, .wake = &b->seen};
+        .compose = PROV_ADD, .fresh = fresh, .wake = &b->seen, .batches = batches};
     assert_int_equal(round_start(&a->r, &b->p.w.q, &b->err), BBT_OK);
+}
+
+static void begin(struct asked *a, bool fresh)
+{
+    begin_with(a, fresh, NULL);
 }
 
 static void finish(struct asked *a)
@@ -237,6 +242,37 @@ static void test_not_kept(void **state)
     asked_close(a);
 }
 
+/* Examples are encoded once for all rounds, prompts once per round; nothing of a prompt stays
+ * when its last answer is in. Whatever fails on the way is asked again from the same parts. */
+static void test_encoded_once(void **state)
+{
+    static const enum world_net fates[] = {
+        NET_GOOD, NET_RESET, NET_500, NET_429, NET_HTML, NET_HALF, NET_GOOD, NET_LOST};
+    struct asked *a = asked_open((struct world_opts){0});
+    struct parts batches = {0};
+
+    (void)state;
+    assert_int_equal(parts_init(&batches, 2, NULL), BBT_OK);
+    a->b->p.w.script = fates;
+    a->b->p.w.script_n = sizeof fates / sizeof fates[0];
+    checks_free(a->b->p.c); /* they would call the later rounds asked twice */
+    for (int round = 0; round < 3; round++) {
+        for (size_t i = 0; i < N; i++)
+            a->digest[i] = (uint64_t)round * N + i;
+        begin_with(a, false, &batches);
+        finish(a);
+        assert_int_equal(a->r.rc, BBT_OK);
+        assert_int_equal(batches.made, 2);
+        assert_true(batches.bytes > 0);
+        assert_int_equal(a->r.prompts.made, N);
+        assert_int_equal(a->r.prompts.bytes, 0);
+        round_fini(&a->r);
+    }
+    parts_fini(&batches);
+    a->b->p.c = checks_new(&a->b->p.w, 3);
+    asked_close(a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -247,6 +283,7 @@ int main(void)
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_repeated),
         cmocka_unit_test(test_not_kept),
+        cmocka_unit_test(test_encoded_once),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define HELD_MAX ((size_t)32 << 20)
+
 /* A disk that takes longer than QUERY_NOTE_US for every note does not stop the work. */
 #define NOTES_MAX 4u
 
@@ -138,6 +140,14 @@ static const char *reply_header(const void *arg, const char *name)
     return port_http_header(arg, name);
 }
 
+/* What is not read as it comes is held in memory. */
+static size_t response_max(const struct query *c)
+{
+    size_t max = (size_t)c->ep->conf->response_max;
+
+    return c->feed || max < HELD_MAX ? max : HELD_MAX;
+}
+
 static void on_bytes(struct port_http *x, const void *bytes, size_t len)
 {
     struct query *c = bbt_container(x, struct query, x);
@@ -168,7 +178,7 @@ static void send_now(struct query *c)
         .slices = c->req.slices,
         .timeout_us = conf->timeout_us,
         .connect_timeout_us = conf->connect_timeout_us,
-        .response_max = (size_t)conf->response_max,
+        .response_max = response_max(c),
         .take = c->feed ? on_bytes : NULL,
         .wake = &c->op,
     };

@@ -29,7 +29,7 @@ struct round_eval {
     struct eval_look *look; /* at the cache; NULL = not there */
     bool keyed;
     uint8_t key[DIGEST_LEN]; /* of the cache */
-    struct prov_reader reader;
+    struct prov_reader *reader; /* while an answer comes; NULL then: no memory for it */
     struct rec_answer row;
     struct keep put;
     char id[48]; /* request id on the wire */
@@ -111,19 +111,24 @@ static void eval_feed(struct query *c, const struct prov_reply *reply)
     struct round_eval *e = bbt_container(c, struct round_eval, query);
     struct prov_ask ask;
 
-    if (reply->body) {
-        prov_reader_feed(&e->reader, reply->body, reply->len);
-        return;
+    if (!reply->body) {
+        ask_of(e, &ask);
+        if (!e->reader)
+            e->reader = bbt_calloc(1, sizeof *e->reader);
+        if (e->reader)
+            prov_reader_begin(e->reader, c->ep->adapter, e->round->model, &ask, reply);
+    } else if (e->reader) {
+        prov_reader_feed(e->reader, reply->body, reply->len);
     }
-    ask_of(e, &ask);
-    prov_reader_begin(&e->reader, c->ep->adapter, e->round->model, &ask, reply);
 }
 
 static void eval_over_wire(struct query *c)
 {
     struct round_eval *e = bbt_container(c, struct round_eval, query);
 
-    prov_reader_fini(&e->reader);
+    prov_reader_fini(e->reader);
+    bbt_free(e->reader);
+    e->reader = NULL;
     eval_unlend(c);
 }
 
@@ -137,7 +142,9 @@ static enum bbt_rc eval_decode(
 
     (void)reply;
     BBT_KILLPOINT("answer-came");
-    rc = prov_reader_finish(&e->reader, &a, err);
+    if (!e->reader)
+        return bbt_fail(err, BBT_NOMEM, "no memory to read an answer");
+    rc = prov_reader_finish(e->reader, &a, err);
     if (rc != BBT_OK)
         return rc;
     /* the pair of the check on the way out: an answer of another shape is never used */
@@ -609,7 +616,6 @@ void round_fini(struct round *r)
 {
     for (size_t i = 0; i < r->evals; i++) {
         query_fini(&r->eval[i].query);
-        prov_reader_fini(&r->eval[i].reader);
         keep_fini(&r->eval[i].put);
         op_fini(&r->eval[i].op);
         bbt_free(r->eval[i].row.logit);

@@ -1,7 +1,6 @@
 /* What the dialects of JSON and text share, piece by piece. */
 #include "prov/dialog.h"
 #include "prov/canary.h"
-#include "prov/whole.h"
 #include "talk.h"
 
 static float prompt[WIRE_P * WIRE_H];
@@ -97,37 +96,6 @@ static void p9_absent_labels_are_counted(void **state)
     prov_answer_fini(&a);
 }
 
-static void whole_prompts(void **state)
-{
-    struct prov_model m = talk_model();
-    struct prov_ask ask = talk_ask(prompt, &talk_batch);
-    struct bbt_err err = {0};
-    size_t rows;
-    float *v;
-
-    (void)state;
-    assert_int_equal(whole_rows(&m, &ask, 1, &v, &rows, NULL), BBT_OK);
-    assert_int_equal(rows, 6 + 3);
-    assert_true(v[0] == 2 && v[WIRE_H] == prompt[0] && v[4 * WIRE_H] == 5);
-    bbt_free(v);
-    m.bos_id = -1; /* a model without a first token of its own */
-    assert_int_equal(whole_rows(&m, &ask, 1, &v, &rows, NULL), BBT_OK);
-    assert_true(v[0] == prompt[0] && v[3 * WIRE_H] == 2);
-    bbt_free(v);
-    ask.prompt = NULL;
-    assert_int_equal(whole_rows(&m, &ask, 1, &v, &rows, NULL), BBT_OK);
-    assert_int_equal(rows, 6);
-    bbt_free(v);
-    {
-        static const int32_t id[2] = {3, 50}, len[1] = {2}; /* 50: outside the matrix */
-        struct prov_batch b = {.rows = 1, .cols = 2, .ids = id, .len = len};
-
-        ask.batch = &b;
-        assert_int_equal(whole_rows(&m, &ask, 0, &v, &rows, &err), BBT_INVALID);
-        assert_non_null(strstr(err.msg, "no row for token 50"));
-    }
-}
-
 /* The trial prompts differ in direction, not only in length, and A is asked twice. */
 static void trial_prompts(void **state)
 {
@@ -157,7 +125,6 @@ int main(void)
         cmocka_unit_test(a_status_says_what_to_do),
         cmocka_unit_test(tokens_are_counted_or_bounded),
         cmocka_unit_test(p9_absent_labels_are_counted),
-        cmocka_unit_test(whole_prompts),
         cmocka_unit_test(trial_prompts),
     };
 

@@ -129,6 +129,40 @@ static void examples_are_what_their_rows_are(void **state)
             }
 }
 
+static void the_plan_of_an_example(void **state)
+{
+    float prompt[WIRE_P * WIRE_H], row[WIRE_H * 2];
+    static const int32_t id[2] = {3, 50}; /* 50: outside the matrix */
+    struct prov_model m = talk_model();
+    struct prov_ask ask = talk_ask(prompt, &talk_batch);
+    struct bbt_err err = {0};
+    struct whole w;
+
+    (void)state;
+    assert_int_equal(whole_plan(&m, &ask, 1, &w, NULL), BBT_OK);
+    assert_true(w.rows == 6 + 3 && w.len == 6 && w.before == 1 && w.from == 1);
+    m.bos_id = -1; /* a model without a first token of its own */
+    assert_int_equal(whole_plan(&m, &ask, 1, &w, NULL), BBT_OK);
+    assert_true(w.rows == 9 && w.before == 0 && w.from == 0);
+    ask.compose = PROV_ADD;
+    assert_int_equal(whole_plan(&m, &ask, 1, &w, NULL), BBT_OK);
+    assert_true(w.rows == 6 && w.before == 1 && w.from == 4);
+    ask.prompt_rows = 6;
+    assert_int_equal(whole_plan(&m, &ask, 1, &w, &err), BBT_INVALID);
+    assert_non_null(strstr(err.msg, "example 1 has 6 tokens"));
+    ask.prompt = NULL;
+    assert_int_equal(whole_plan(&m, &ask, 1, &w, NULL), BBT_OK);
+    assert_true(w.rows == 6 && w.before == 6 && w.from == 6);
+    m.context_max = 6;
+    assert_int_equal(whole_plan(&m, &ask, 1, &w, &err), BBT_INVALID);
+    assert_non_null(strstr(err.msg, "takes 5"));
+    assert_int_equal(whole_look_up(&m, id, 2, row, &err), BBT_INVALID);
+    assert_non_null(strstr(err.msg, "no row for token 50"));
+    m.token_row = NULL;
+    assert_int_equal(whole_plan(&m, &ask, 1, &w, &err), BBT_INVALID);
+    assert_non_null(strstr(err.msg, "must be configured"));
+}
+
 /* The paper's way adds the prompt to the same words everywhere: the sums are written once. */
 static void sums_are_written_once(void **state)
 {
@@ -168,6 +202,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(examples_are_what_their_rows_are),
+        cmocka_unit_test(the_plan_of_an_example),
         cmocka_unit_test(sums_are_written_once),
     };
 

@@ -118,6 +118,13 @@ static json_t *number(double v)
     return isfinite(v) ? json_real(v) : json_null();
 }
 
+/* Adds a member; false without memory for it or its value. */
+static bool put(json_t *obj, const char *key, json_t *value)
+{
+    return json_object_set_new(obj, key, value) == 0;
+}
+
+/* NULL without memory. */
 static json_t *recalls(const struct score_input *in, const float *logit)
 {
     const struct task_set *set = &in->task->test;
@@ -125,15 +132,18 @@ static json_t *recalls(const struct score_input *in, const float *logit)
     double *r = bbt_alloc_array(verb->n, sizeof *r);
     json_t *obj = json_object();
     uint32_t *pred = NULL;
+    bool ok = r && obj && predict(logit, set->n, verb->n, &pred, NULL) == BBT_OK;
 
-    if (r && obj && predict(logit, set->n, verb->n, &pred, NULL) == BBT_OK) {
+    if (ok)
         metric_recall(set->truth, pred, set->n, (uint32_t)verb->n, r);
-        for (size_t c = 0; c < verb->n; c++)
-            (void)json_object_set_new(obj, verb->labels[c].name, number(r[c]));
-    }
+    for (size_t c = 0; ok && c < verb->n; c++)
+        ok = put(obj, verb->labels[c].name, number(r[c]));
     bbt_free(pred);
     bbt_free(r);
-    return obj;
+    if (ok)
+        return obj;
+    json_decref(obj);
+    return NULL;
 }
 
 struct figures {
@@ -285,14 +295,9 @@ json_t *score_usage(const struct rec_usage *u)
 
 static json_t *best_json(const struct rec_best *b)
 {
-    json_t *obj = json_pack("{s:I, s:o, s:o}", "generation", (json_int_t)b->gen, "dev",
-        number(b->dev), "dev_loss", number(b->dev_loss));
-
-    if (obj && b->cand == REC_CAND_MEAN)
-        (void)json_object_set_new(obj, "candidate", json_string("mean"));
-    else if (obj)
-        (void)json_object_set_new(obj, "candidate", json_integer(b->cand));
-    return obj;
+    return json_pack("{s:I, s:o, s:o, s:o}", "generation", (json_int_t)b->gen, "dev",
+        number(b->dev), "dev_loss", number(b->dev_loss), "candidate",
+        b->cand == REC_CAND_MEAN ? json_string("mean") : json_integer(b->cand));
 }
 
 enum bbt_rc score_sheet(const struct score_input *in, json_t **ret, struct bbt_err *err)
@@ -301,6 +306,7 @@ enum bbt_rc score_sheet(const struct score_input *in, json_t **ret, struct bbt_e
     struct figures f;
     char said[320];
     json_t *v;
+    bool ok;
     enum bbt_rc rc = measure_all(in, &f, err);
 
     if (rc != BBT_OK)
@@ -316,25 +322,25 @@ enum bbt_rc score_sheet(const struct score_input *in, json_t **ret, struct bbt_e
         "train_examples", (json_int_t)t->train.n, "dev_examples", (json_int_t)t->dev.n,
         "test_examples", (json_int_t)t->test.n, "verdict", said, "usage",
         score_usage(&in->job->usage));
-    if (!v)
+    ok = v && put(v, "blas", json_string(in->blas)) &&
+        put(v, "server", json_string(in->server)) &&
+        put(v, "embed_std", number(in->embed_std)) &&
+        put(v, "version", json_string(BBT_VERSION));
+    if (ok && in->spec->prompt == JOB_SOFT)
+        ok = put(v, "best", best_json(in->best));
+    if (ok && t->demo)
+        ok = put(v, "in_context", context_json(t->demo, &f, in->orders)) &&
+            put(v, "gain_vs_in_context", number(f.tuned - f.context));
+    if (ok && in->tuned)
+        ok = put(v, "recall_tuned", recalls(in, in->tuned));
+    if (ok && in->manual)
+        ok = put(v, "recall_manual", recalls(in, in->manual)) &&
+            put(v, "undecided_manual",
+                json_integer((json_int_t)undecided(&t->test, in->manual, t->verb->n)));
+    if (!ok) {
+        json_decref(v);
         return bbt_fail(err, BBT_NOMEM, "no memory for the score sheet");
-    if (in->spec->prompt == JOB_SOFT)
-        (void)json_object_set_new(v, "best", best_json(in->best));
-    if (t->demo) {
-        (void)json_object_set_new(v, "in_context", context_json(t->demo, &f, in->orders));
-        (void)json_object_set_new(v, "gain_vs_in_context", number(f.tuned - f.context));
     }
-    if (in->tuned)
-        (void)json_object_set_new(v, "recall_tuned", recalls(in, in->tuned));
-    if (in->manual) {
-        (void)json_object_set_new(v, "recall_manual", recalls(in, in->manual));
-        (void)json_object_set_new(v, "undecided_manual",
-            json_integer((json_int_t)undecided(&t->test, in->manual, t->verb->n)));
-    }
-    (void)json_object_set_new(v, "blas", json_string(in->blas));
-    (void)json_object_set_new(v, "server", json_string(in->server));
-    (void)json_object_set_new(v, "embed_std", number(in->embed_std));
-    (void)json_object_set_new(v, "version", json_string(BBT_VERSION));
     *ret = v;
     return BBT_OK;
 }

@@ -1,5 +1,6 @@
 #include "bench.h"
 
+#include "base/json.h"
 #include "engine/score.h"
 
 /* Three labels, four rows whose answers are worked out by hand below. */
@@ -119,7 +120,8 @@ static void test_calibrate(void **state)
     assert_true(x[3] - x[4] > x[0] - x[1]);
 }
 
-static json_t *sheet_of(const float *tuned, const float *manual, const float *few)
+static enum bbt_rc try_sheet(
+    const float *tuned, const float *manual, const float *few, json_t **ret)
 {
     struct oracle o = oracle_of();
     struct task task = {.verb = &o.verb, .test = o.set, .train_plain = o.set};
@@ -129,10 +131,42 @@ static json_t *sheet_of(const float *tuned, const float *manual, const float *fe
     struct score_input in = {.spec = &o.spec, .task = &task, .job = &job, .best = &best,
         .reason = "budget", .blas = "test", .server = "fake", .embed_std = NAN,
         .tuned = tuned, .manual = manual, .few = few};
+
+    return score_sheet(&in, ret, &o.err);
+}
+
+static json_t *sheet_of(const float *tuned, const float *manual, const float *few)
+{
     json_t *v = NULL;
 
-    assert_int_equal(score_sheet(&in, &v, &o.err), BBT_OK);
+    assert_int_equal(try_sheet(tuned, manual, few, &v), BBT_OK);
     return v;
+}
+
+/* Any allocation may be refused: the whole sheet, or none. */
+static void test_sheet_memory(void **state)
+{
+    json_t *whole = sheet_of(LOGIT, LOGIT, LOGIT);
+    unsigned refused = 0;
+
+    (void)state;
+    for (int sticky = 0; sticky < 2; sticky++)
+        for (long k = 0;; k++) {
+            json_t *v = NULL;
+            unsigned long asked;
+            enum bbt_rc rc;
+
+            (void)bbt_alloc_fault(k, sticky);
+            rc = try_sheet(LOGIT, LOGIT, LOGIT, &v);
+            asked = bbt_alloc_fault(-1, 0);
+            assert_true(rc == BBT_OK ? json_equal(v, whole) : rc == BBT_NOMEM && !v);
+            json_decref(v);
+            if (asked <= (unsigned long)k)
+                break;
+            refused += rc != BBT_OK;
+        }
+    assert_true(refused > 100);
+    json_decref(whole);
 }
 
 static void test_sheet(void **state)
@@ -168,7 +202,10 @@ int main(void)
         cmocka_unit_test(test_not_finite),
         cmocka_unit_test(test_calibrate),
         cmocka_unit_test(test_sheet),
+        cmocka_unit_test(test_sheet_memory),
     };
+
+    json_use_alloc();
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

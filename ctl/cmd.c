@@ -39,6 +39,7 @@ static const struct opt opts_submit[] = {
 };
 static const struct opt opts_validate[] = {
     {"set", 0, "KEY=VALUE", "changes one key of the job file (repeatable)"},
+    {"online", 0, NULL, "also asks the daemon: provider, model, label words, template"},
     {NULL, 0, NULL, NULL},
 };
 static const struct opt opts_show[] = {
@@ -96,7 +97,8 @@ static const struct cmd commands[] = {
         "  bbtctl submit job.yaml --set optimizer.seed=7 --watch\n"
         "  bbtctl submit job.yaml --dry-run      what it would take, nothing is submitted\n",
         opts_submit, 1, SIZE_MAX, k_submit},
-    {"validate", NULL, "FILE...", "checks job files and their data; needs no daemon", NULL,
+    {"validate", NULL, "FILE...", "checks job files and their data; needs no daemon",
+        "  bbtctl validate job.yaml --online     also against the daemon's configuration\n",
         opts_validate, 1, SIZE_MAX, k_validate},
     {"estimate", NULL, "FILE...", "what jobs would take: counts, price, time; submits nothing",
         NULL, opts_validate, 1, SIZE_MAX, k_estimate},

@@ -3,6 +3,7 @@
 #ifndef CTL_CMD_H
 #define CTL_CMD_H
 
+#include "base/json.h"
 #include "ctl.h"
 #include "opt.h"
 
@@ -28,6 +29,12 @@ const struct cmd *cmd_find(
 
 /* Prints the list of commands, or one command's page. CTL_USAGE for an unknown one. */
 int cmd_help(const struct ctl *c, int argc, char *const *argv);
+
+struct jobfile;
+
+/* Sends a job file with its data to be checked by the daemon, and submits nothing (k_submit.c).
+ * *ret is its answer, owned by the caller. An exit code. */
+int cmd_check_online(struct ctl *c, struct jobfile *j, json_t **ret);
 
 /* The commands; one file each, k_NOUN.c. */
 cmd_fn k_submit, k_validate, k_list, k_show, k_watch, k_wait, k_logs, k_plot, k_pause,

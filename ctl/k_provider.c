@@ -190,22 +190,49 @@ int k_provider_show(struct ctl *c, const struct opt_args *a)
     return code;
 }
 
-/* One line a model, and why not. */
+/* One line a thing that tuning needs: there, not there, or not known. */
+static void tell_abilities(const json_t *list)
+{
+    const json_t *a;
+    size_t i;
+
+    json_array_foreach (list, i, a) {
+        const char *is = json_get_str(a, "is", "");
+        const char *mark = strcmp(is, "yes") == 0 ? "\u2714"
+            : strcmp(is, "no") == 0             ? "\u2718"
+                                                : "-";
+        char name[32];
+
+        (void)snprintf(name, sizeof name, "%s", json_get_str(a, "name", ""));
+        for (char *c = name; *c; c++)
+            *c = *c == '_' ? ' ' : *c;
+        (void)printf("    %s %-15s ", mark, name);
+        safe_print(stdout, json_get_str(a, "text", ""));
+        (void)putchar('\n');
+    }
+}
+
+/* One line a model, and why not; then its table. */
 static bool tell_test(const json_t *m)
 {
-    bool ok = json_get_bool(m, "ok", 0);
+    bool ok = json_get_bool(m, "ok", 0), soft = json_get_bool(m, "soft_prompts", 1);
     double latency = fmt_number(m, "latency_ms"), effect = fmt_number(m, "canary_effect");
 
     safe_printf(stdout, "  %s: %s%s", json_get_str(m, "name", ""),
-        ok ? "fit for tuning" : "NOT fit: ", ok ? "" : json_get_str(m, "problem", ""));
+        !ok         ? "NOT fit: "
+            : soft  ? "fit for tuning"
+                    : "fit for baselines",
+        ok ? "" : json_get_str(m, "problem", ""));
     if (ok && isfinite(latency))
         (void)printf(" · %.1f ms", latency);
     if (ok)
-        (void)printf(" · hidden %lld · batch %lld · %s tensors", json_get_int(m, "hidden", 0),
-            json_get_int(m, "batch", 0), json_get_bool(m, "binary", 0) ? "binary" : "JSON");
+        (void)printf(" · hidden %lld · batch %lld · %s", json_get_int(m, "hidden", 0),
+            json_get_int(m, "batch", 0),
+            json_get_bool(m, "binary", 0) ? "binary tensors" : "JSON");
     if (ok && isfinite(effect))
         (void)printf(" · a prompt moves scores by %.3g", effect);
     (void)putchar('\n');
+    tell_abilities(json_object_get(m, "abilities"));
     return ok;
 }
 

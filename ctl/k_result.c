@@ -24,6 +24,24 @@ static void row(const char *name, double v, double than)
     (void)putchar('\n');
 }
 
+/* Several choices and orders of demonstrations: their mean, and how far apart they are. */
+static void show_context(const json_t *shown, double gain)
+{
+    char least[FMT_MAX], most[FMT_MAX];
+
+    if (!shown)
+        return;
+    row("in-context learning", fmt_number(shown, "test"), gain);
+    fmt_score(fmt_number(shown, "least"), 4, false, least);
+    fmt_score(fmt_number(shown, "most"), 4, false, most);
+    (void)printf("    %lld of %lld shots per label, %lld orders: %s to %s",
+        json_get_int(shown, "used", 0), json_get_int(shown, "shots", 0),
+        json_get_int(shown, "orders", 0), least, most);
+    if (*json_get_str(shown, "note", ""))
+        safe_printf(stdout, " (%s)", json_get_str(shown, "note", ""));
+    (void)putchar('\n');
+}
+
 static void show_sheet(const json_t *s)
 {
     const json_t *usage = json_object_get(s, "usage"), *best = json_object_get(s, "best");
@@ -35,14 +53,19 @@ static void show_sheet(const json_t *s)
     (void)fputs("\n\n", stdout);
     safe_printf(stdout, "  %-22s %8s", json_get_str(s, "metric", "score"), "test");
     (void)putchar('\n');
-    row("tuned prompt", tuned, NAN);
+    if (best)
+        row("tuned prompt", tuned, NAN);
     row("manual prompt", fmt_number(s, "manual_test"), fmt_number(s, "gain_vs_manual"));
     row("manual, bias removed", fmt_number(s, "calibrated_test"),
         fmt_number(s, "gain_vs_calibrated"));
+    show_context(json_object_get(s, "in_context"), fmt_number(s, "gain_vs_in_context"));
     row("largest class alone", fmt_number(s, "majority"), NAN);
-    fmt_score(fmt_number(best, "dev"), 4, false, dev);
-    (void)printf("\n  dev of the best prompt %8s   (generation %lld)\n", dev,
-        json_get_int(best, "generation", 0));
+    if (best) {
+        fmt_score(fmt_number(best, "dev"), 4, false, dev);
+        (void)printf("\n  dev of the best prompt %8s   (generation %lld)", dev,
+            json_get_int(best, "generation", 0));
+    }
+    (void)putchar('\n');
     (void)printf("  examples               train %lld, dev %lld, test %lld\n",
         json_get_int(s, "train_examples", 0), json_get_int(s, "dev_examples", 0),
         json_get_int(s, "test_examples", 0));
@@ -95,6 +118,12 @@ static enum bbt_rc cell_calibrated(const struct ctl *c, const json_t *s, struct 
     return score(s, "calibrated_test", false, b);
 }
 
+static enum bbt_rc cell_context(const struct ctl *c, const json_t *s, struct bbt_buf *b)
+{
+    (void)c;
+    return score(json_object_get(s, "in_context"), "test", false, b);
+}
+
 static enum bbt_rc cell_majority(const struct ctl *c, const json_t *s, struct bbt_buf *b)
 {
     (void)c;
@@ -131,6 +160,7 @@ static const struct grid_col cols[] = {
     {"TUNED", cell_tuned, true, false},
     {"MANUAL", cell_manual, true, false},
     {"CALIBRATED", cell_calibrated, true, false},
+    {"IN CONTEXT", cell_context, true, true},
     {"MAJORITY", cell_majority, true, false},
     {"DEV", cell_dev, true, false},
     {"GAIN", cell_gain, true, false},
@@ -173,7 +203,8 @@ int k_result(struct ctl *c, const struct opt_args *a)
     if (json_array_size(sheets) == 1 && json_array_size(jobs) == 1) {
         if (c->form == FORM_TABLE || c->form == FORM_WIDE) {
             show_sheet(json_array_get(sheets, 0));
-            ctl_note(c, "Next: bbtctl export %lld -o prompt.safetensors",
+            if (json_object_get(json_array_get(sheets, 0), "best"))
+                ctl_note(c, "Next: bbtctl export %lld -o prompt.safetensors",
                 json_get_int(json_array_get(jobs, 0), "id", 0));
         } else if (!sheet_json(c, json_array_get(sheets, 0))) {
             more = grid_list(c, "ResultList", cols, sizeof cols / sizeof cols[0], sheets);

@@ -164,6 +164,11 @@ static int post(struct ctl *c, struct jobfile *j, const char *key, bool dry, jso
     return code;
 }
 
+int cmd_check_online(struct ctl *c, struct jobfile *j, json_t **ret)
+{
+    return post(c, j, NULL, true, ret);
+}
+
 /* ---- the command ---- */
 
 static void tell(const struct ctl *c, const struct opt_args *a, const json_t *job)

@@ -1,4 +1,4 @@
-/* k_validate.c -- bbtctl validate: a job file and its data, without a daemon. */
+/* k_validate.c -- bbtctl validate: a job file and its data, without a daemon unless asked. */
 #include "cmd.h"
 
 #include "fmt.h"
@@ -21,6 +21,16 @@ static void tell(const struct ctl *c, const struct jobfile *j)
     (void)putchar('\n');
 }
 
+/* What the daemon's configuration and the model's tokenizer say to it. */
+static int check_online(struct ctl *c, struct jobfile *j)
+{
+    json_t *answer = NULL;
+    int code = cmd_check_online(c, j, &answer);
+
+    json_decref(answer);
+    return code;
+}
+
 int k_validate(struct ctl *c, const struct opt_args *a)
 {
     int worst = CTL_OK;
@@ -30,6 +40,8 @@ int k_validate(struct ctl *c, const struct opt_args *a)
         struct jobfile j;
         int code = jobfile_load(c, a->pos[i], a, &j);
 
+        if (code == CTL_OK && opt_has(a, "online"))
+            code = check_online(c, &j);
         if (code == CTL_OK) {
             tell(c, &j);
             good++;

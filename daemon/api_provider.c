@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/killpoint.h"
+#include "engine/ability.h"
 #include "loop/loop.h"
 
 #include <stdio.h>
@@ -194,6 +195,18 @@ static void test_end_soon(struct api *a)
 
 static void next_model(struct test_api *t);
 
+static json_t *view_abilities(const struct probe *p)
+{
+    struct ability a[ABILITY_MAX];
+    size_t n = ability_list(p, a);
+    json_t *list = json_array();
+
+    for (size_t i = 0; list && i < n; i++)
+        (void)json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "name", a[i].name, "is",
+                                              ability_is_name(a[i].is), "text", a[i].text));
+    return list;
+}
+
 /* A model that fails its probe is a finding, not a failed request. */
 static void test_step(struct op *op)
 {
@@ -204,9 +217,11 @@ static void test_step(struct op *op)
     if (!p->done)
         return;
     v = view_model(&t->ep->models[t->at]);
+    (void)json_object_set_new(v, "abilities", view_abilities(p));
     (void)json_object_set_new(v, "ok", json_boolean(p->rc == BBT_OK));
     (void)json_object_set_new(v, "problem", json_string(p->rc == BBT_OK ? "" : p->err.msg));
-    (void)json_object_set_new(v, "soft_prompts", json_boolean(p->rc == BBT_OK));
+    (void)json_object_set_new(v, "soft_prompts",
+        json_boolean(p->rc == BBT_OK && p->ep->adapter->soft_prompt));
     (void)json_object_set_new(v, "canary_drift", api_real(p->drift));
     (void)json_object_set_new(v, "canary_effect", api_real(p->effect));
     (void)json_object_set_new(v, "latency_ms", json_real((double)p->latency_us / 1e3));

@@ -96,26 +96,26 @@ static bool next(struct walk *w, size_t *ret)
     return false;
 }
 
-static size_t length_of(const struct task *t, const struct demo *d, size_t i)
+static size_t length_of(const struct demo *d, size_t i)
 {
-    return t->form == TASK_TEXT && !d->ids[i].n ? render_guess(d->text[i]) : d->ids[i].n;
+    return d->ids[i].n ? d->ids[i].n : render_guess(d->text[i]);
 }
 
 /* Tokens of an order's demonstrations. */
-static size_t lead_of(const struct task *t, const struct demo *d, size_t order, size_t shots)
+static size_t lead_of(const struct demo *d, size_t order, size_t shots)
 {
     struct walk w = {.d = d, .order = order, .shots = shots};
     size_t sum = 0, i;
 
     while (next(&w, &i))
-        sum += length_of(t, d, i);
+        sum += length_of(d, i);
     return sum;
 }
 
-static bool fits(const struct task *t, const struct demo *d, size_t shots, size_t room)
+static bool fits(const struct demo *d, size_t shots, size_t room)
 {
     for (size_t k = 0; k < d->orders; k++)
-        if (lead_of(t, d, k, shots) > room)
+        if (lead_of(d, k, shots) > room)
             return false;
     return true;
 }
@@ -131,10 +131,20 @@ void demo_count(const struct task *t, struct demo *d, const struct task_set *pla
         least = have[c] < least ? have[c] : least;
     d->why = least < d->shots ? "the training set has no more" : NULL;
     d->used = least;
-    while (t->len_max && d->used && !fits(t, d, d->used, t->len_max - row)) {
+    while (t->len_max && d->used && !fits(d, d->used, t->len_max - row)) {
         d->used--;
         d->why = "no more fit into the model's context";
     }
+}
+
+uint64_t demo_tokens(const struct task *t)
+{
+    const struct demo *d = t->demo;
+    uint64_t sum = 0;
+
+    for (size_t k = 0; d->used && k < d->orders; k++)
+        sum += (uint64_t)lead_of(d, k, d->used) * t->test_plain.n + t->test_plain.tokens;
+    return sum;
 }
 
 /* ---- sets ---- */

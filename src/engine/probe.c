@@ -8,6 +8,7 @@
 #include "prov/reader.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 /* Two answers to one question may differ in the last bits when a server batches them
@@ -21,6 +22,7 @@
 
 static void probe_end(struct probe *p, enum bbt_rc rc)
 {
+    p->state_failed = p->state;
     p->state = PROBE_DONE;
     p->rc = rc;
     p->done = true;
@@ -73,6 +75,22 @@ static enum bbt_rc encode_step(struct query *c, struct prov_http *ret, struct bb
     return p->ep->adapter->probe_next(&p->fresh.m, p->step, ret, err);
 }
 
+/* Notes headers that tell limits, each once. */
+static void note_headers(struct probe *p, const struct prov_reply *r)
+{
+    static const char *const names[] = {"ratelimit", "ratelimit-policy", "ratelimit-limit",
+        "x-ratelimit-limit", "x-ratelimit-limit-requests", "x-ratelimit-limit-tokens",
+        "x-ratelimit-remaining-requests", "x-ratelimit-remaining-tokens",
+        "anthropic-ratelimit-requests-limit", "retry-after"};
+    size_t len = strlen(p->seen);
+
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (prov_reply_header(r, names[i]) && !strstr(p->seen, names[i]) &&
+            len + strlen(names[i]) + 2 < sizeof p->seen)
+            len += (size_t)snprintf(p->seen + len, sizeof p->seen - len, "%s%s",
+                len ? " " : "", names[i]);
+}
+
 static enum bbt_rc decode_step(
     struct query *c, const struct prov_reply *r, struct bbt_err *err)
 {
@@ -80,6 +98,7 @@ static enum bbt_rc decode_step(
 
     c->spent = STEP_IN + STEP_OUT;
     c->spent_out = STEP_OUT;
+    note_headers(p, r);
     return p->ep->adapter->probe_take(&p->fresh.m, p->step, r, err);
 }
 
@@ -246,9 +265,10 @@ static enum bbt_rc judge_canaries(struct probe *p, struct bbt_err *err)
 static void end_without_canaries(struct probe *p)
 {
     const double *c = p->fresh.m.canary;
+    bool soft = p->ep->adapter->soft_prompt && !p->plain;
 
-    p->drift = fabs(c[2] - c[0]);
-    p->effect = fabs(c[1] - c[0]);
+    p->drift = fabs(c[soft ? 2 : 1] - c[0]);
+    p->effect = soft ? fabs(c[1] - c[0]) : NAN;
     p->latency_us = p->query.latency_us;
     probe_end(p, adopt(p));
 }

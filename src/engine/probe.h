@@ -33,10 +33,11 @@ struct probe {
     double drift;       /* largest |A - A again| of a logit */
     double effect;      /* largest |A - B| */
     uint64_t latency_us; /* of the last canary */
+    char seen[160];      /* names of headers about limits that came with the answers */
 
     /* own */
     struct op op;
-    enum probe_state state;
+    enum probe_state state, state_failed;
     struct turnq *q;
     struct endpoint_model fresh; /* what is being learned */
     struct port_call work;

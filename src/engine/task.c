@@ -280,7 +280,7 @@ enum bbt_rc task_build(const struct task_input *in, struct task **ret, struct bb
     rc = in->train.bytes ? task_data(in, t, err) : BBT_OK;
     if (rc != BBT_OK)
         goto out;
-    if (t->demo && !task_open(t))
+    if (t->demo)
         demo_count(t, t->demo, &t->test_plain);
     *ret = t;
     t = NULL;

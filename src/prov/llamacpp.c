@@ -2,6 +2,7 @@
  * No call takes embeddings. */
 #include "prov/adapters.h"
 
+#include "prov/canary.h"
 #include "prov/dialog.h"
 #include "prov/startup.h"
 
@@ -115,12 +116,13 @@ static enum bbt_rc tokens_encode(const struct prov_model *m, const char *text,
     return dialog_send(&c, NULL, ret, err);
 }
 
-/* Steps: health (503 while the model loads), then the tokeniser. One model per server. */
+/* Steps: health (503 while the model loads), the tokeniser, trial questions. One model per
+ * server. */
 static enum bbt_rc probe_next(const struct prov_model *m, unsigned step,
     struct prov_http *ret, struct bbt_err *err)
 {
     if (step > 1)
-        return BBT_NOTFOUND;
+        return canary_next(&llamacpp_adapter, m, step - 2, ret, err);
     if (step == 1)
         return tokens_encode(m, "a", ret, err);
     dialog_get("/health", ret);
@@ -138,7 +140,7 @@ static enum bbt_rc probe_take(struct prov_model *m, unsigned step,
     m->probed = false;
     m->batch_max = 1;
     if (step > 1)
-        return bbt_fail(err, BBT_INVALID, "no such step");
+        return canary_take(&llamacpp_adapter, m, step - 2, r, err);
     if (step == 0) {
         rc = dialog_params(m, ours, err);
         return rc == BBT_OK ? startup_health(r, err) : rc;
@@ -148,7 +150,6 @@ static enum bbt_rc probe_take(struct prov_model *m, unsigned step,
     prov_tokens_fini(&t);
     if (rc == BBT_NOTFOUND)
         return bbt_fail(err, BBT_INVALID, "no tokenise call: not a llama.cpp server");
-    m->probed = rc == BBT_OK;
     return rc;
 }
 

@@ -13,6 +13,7 @@
 #define PROV_NAME_MAX 128
 #define PROV_TENSOR_MAX 64
 #define PROV_PLAIN 8 /* labels of that trial */
+#define PROV_CANARIES 4
 
 enum prov_binary { PROV_BINARY_AUTO, PROV_BINARY_ON, PROV_BINARY_OFF };
 
@@ -104,8 +105,10 @@ struct prov_model {
     bool has_tokens;    /* the server has a tokeniser call */
     size_t trial_tokens;  /* of the trial text, without special tokens, ... */
     int32_t trial_first;  /* ... and the first of them */
-    double canary[3];   /* log-probabilities under trial prompts A, B, A */
-    double plain[PROV_PLAIN]; /* the same of a trial text whose tokens were sent as rows */
+    double canary[PROV_CANARIES]; /* answers to the trial questions (prov/canary.h) */
+    uint64_t canary_tokens[PROV_CANARIES]; /* and what each was counted as */
+    uint64_t tokens_between; /* put by a chat template between prompt rows and text */
+    double plain[PROV_PLAIN]; /* of a trial text whose tokens were sent as rows */
     char server[64], server_version[64], platform[64]; /* for the record of the run */
 };
 

@@ -200,6 +200,12 @@ static enum bbt_rc probe_take(struct prov_model *m, unsigned step,
     return startup_take(&openai_adapter, ours, m, step, r, err);
 }
 
+static enum bbt_rc chat_probe_next(const struct prov_model *m, unsigned step,
+    struct prov_http *ret, struct bbt_err *err)
+{
+    return startup_next(&openai_chat_adapter, m, step, ret, err);
+}
+
 static enum bbt_rc chat_probe_take(struct prov_model *m, unsigned step,
     const struct prov_reply *r, struct bbt_err *err)
 {
@@ -223,7 +229,7 @@ const struct prov_adapter openai_chat_adapter = {
     .name = "openai-chat",
     .wants_text = true,
     .wants_label_text = true,
-    .probe_next = probe_next,
+    .probe_next = chat_probe_next,
     .probe_take = chat_probe_take,
     .part_batch = chat_part_batch,
     .part_prompt = dialog_no_prompt,

@@ -7,9 +7,19 @@ enum step { STEP_HEALTH, STEP_MODELS, STEP_TOKENS, STEP_FRAME, STEP_CANARY };
 
 #define TRIAL "a"
 
+/* Steps that a dialect without such calls does not have. */
+static unsigned first_canary(const struct prov_adapter *a)
+{
+    return !a->tokens_encode ? STEP_TOKENS : !a->framed_encode ? STEP_FRAME : STEP_CANARY;
+}
+
 enum bbt_rc startup_next(const struct prov_adapter *a, const struct prov_model *m,
     unsigned step, struct prov_http *ret, struct bbt_err *err)
 {
+    unsigned canary = first_canary(a);
+
+    if (step >= canary)
+        return canary_next(a, m, step - canary, ret, err);
     switch (step) {
     case STEP_HEALTH:
         dialog_get("/health", ret);
@@ -18,11 +28,9 @@ enum bbt_rc startup_next(const struct prov_adapter *a, const struct prov_model *
         dialog_get("/v1/models", ret);
         return BBT_OK;
     case STEP_TOKENS:
-        return a->tokens_encode ? a->tokens_encode(m, TRIAL, ret, err) : BBT_NOTFOUND;
-    case STEP_FRAME:
-        return a->framed_encode ? a->framed_encode(m, TRIAL, ret, err) : BBT_NOTFOUND;
+        return a->tokens_encode(m, TRIAL, ret, err);
     default:
-        return a->soft_prompt ? canary_next(a, m, step - STEP_CANARY, ret, err) : BBT_NOTFOUND;
+        return a->framed_encode(m, TRIAL, ret, err);
     }
 }
 
@@ -64,9 +72,12 @@ static enum bbt_rc take_framed(
 enum bbt_rc startup_take(const struct prov_adapter *a, const char *const *ours,
     struct prov_model *m, unsigned step, const struct prov_reply *r, struct bbt_err *err)
 {
+    unsigned canary = first_canary(a);
     enum bbt_rc rc;
 
     m->probed = false;
+    if (step >= canary)
+        return canary_take(a, m, step - canary, r, err);
     switch (step) {
     case STEP_HEALTH:
         return startup_health(r, err);
@@ -74,15 +85,13 @@ enum bbt_rc startup_take(const struct prov_adapter *a, const char *const *ours,
         rc = dialog_params(m, ours, err);
         if (rc == BBT_OK)
             rc = dialog_take_models(m, r, err);
-        m->probed = rc == BBT_OK && !a->tokens_encode && !a->soft_prompt;
-        return rc;
+        break;
     case STEP_TOKENS:
-        return take_plain(m, r, err);
-    case STEP_FRAME:
-        rc = take_framed(m, r, err);
-        m->probed = rc == BBT_OK && !(a->soft_prompt && m->hidden);
-        return rc;
+        rc = take_plain(m, r, err);
+        break;
     default:
-        return canary_take(a, m, step - STEP_CANARY, r, err);
+        rc = take_framed(m, r, err);
     }
+    m->probed = rc == BBT_OK && step + 1 == canary && canary_steps(a, m) == 0;
+    return rc;
 }

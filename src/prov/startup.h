@@ -1,5 +1,5 @@
 /* startup.h -- the start-up probe of servers with OpenAI's model list: health, the model, the
- * tokeniser, and trial questions where a soft prompt is possible. */
+ * tokeniser, and trial questions. */
 #ifndef PROV_STARTUP_H
 #define PROV_STARTUP_H
 

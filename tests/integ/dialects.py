@@ -189,6 +189,128 @@ def baselines_elsewhere(ctx):
     baselines(ctx, "sglang", provider("sglang-score", "", batch=8))
 
 
+def tested(ctx, dialect, entry, want_ok, **modes):
+    """The table of `bbtctl provider test`: {row: (yes/no/open, sentence)}."""
+    with ctx.server(dialect, **modes) as server, ctx.session() as s:
+        entry["url"] = server.url
+        s.configure([entry])
+        s.start_daemon()
+        status, out, err = s.ctl("provider", "test", "p", check=False)
+        equal(status == 0, want_ok, out + err)
+        doc = json.loads(s.ctl("provider", "test", "p", "--json", check=False)[1])
+        model = doc["models"][0]
+        equal(model["ok"], want_ok, model)
+        rows = {a["name"]: (a["is"], a["text"]) for a in model["abilities"]}
+        for name, (mark, text) in rows.items():
+            shown = {"yes": "✔", "no": "✘", "open": "-"}[mark]
+            true(any(line.strip().startswith(f"{shown} {name.replace('_', ' ')} ")
+                     and text[:7] in line for line in out.split("\n")), f"{name} not in {out}")
+        return rows
+
+
+def soft(ctx, kind, **more):
+    """A provider's entry with all that soft prompts need."""
+    if kind == "sglang-score":
+        return provider(kind, "", hidden=16, slot_id=ctx.pieces[SLOT], **more)
+    if kind == "vllm" and "mode" not in more:
+        return provider(kind, "", hidden=16, **more)
+    return provider(kind, "", embeddings=str(ctx.model), **more)
+
+
+@case
+def provider_test(ctx):
+    """provider test prints what it found out, with marks and sentences, and as JSON"""
+    rows = tested(ctx, "vllm", soft(ctx, "vllm", mode="embeds"), True)
+    equal([rows[r][0] for r in ("reach", "model", "tokeniser", "soft_prompts", "label_logprobs",
+                                "repeats", "batch", "context", "embedding_std")], ["yes"] * 9)
+    true("token 0" in rows["tokeniser"][1], rows)
+    true("4096" in rows["context"][1], rows)
+    rows = tested(ctx, "openai", provider("openai-chat", ""), True)
+    equal((rows["soft_prompts"][0], rows["label_logprobs"][0]), ("no", "yes"), rows)
+    tested(ctx, "sglang", soft(ctx, "sglang-score"), True)
+    tested(ctx, "sglang", soft(ctx, "sglang-generate"), True)
+    tested(ctx, "llamacpp", provider("llamacpp", ""), True)
+
+
+CANARIES = [
+    # what is wrong with the server; how it is asked; the row; a word of the sentence
+    ("vllm", {"embeds": False}, {"kind": "vllm"}, "soft_prompts", "enable-prompt-embeds"),
+    ("vllm", {"front": "rust"}, {"kind": "vllm"}, "soft_prompts", "front end"),
+    ("vllm", {"old": True, "max_logprobs": 20}, {"kind": "vllm", "mode": "embeds"},
+     "soft_prompts", "log-probability"),
+    ("vllm", {"prefix_cache": "mixing", "drop_fields": ["cache_salt"]}, {"kind": "vllm"},
+     "soft_prompts", "prefix cache"),
+    ("sglang", {"old": True}, {"kind": "sglang-score"}, "soft_prompts", "ignores"),
+    ("sglang", {"radix_cache": True}, {"kind": "sglang-generate"}, "soft_prompts",
+     "disable-radix-cache"),
+    ("openai", {"reasoning": True}, {"kind": "openai-chat"}, "label_logprobs", "reasoning"),
+    ("openai", {"model": "other"}, {"kind": "openai"}, "model", "other"),
+    ("openai", {"key": "k"}, {"kind": "openai"}, "key", "401"),
+]
+
+
+@case
+def canaries(ctx):
+    """what would spoil a run is found at start-up, in the row where it belongs"""
+    for dialect, modes, how, row, word in CANARIES:
+        entry = soft(ctx, **how) if how["kind"][:6] != "openai" else provider(url="", **how)
+        rows = tested(ctx, dialect, entry, False, **modes)
+        equal(rows[row][0], "no", f"{modes}: {rows}")
+        true(word in rows[row][1], f"{modes}: {rows[row]}")
+
+
+@case
+def scaled_embeddings(ctx):
+    """a server that multiplies embeddings (P6), and a template that joins parts (P3), are told"""
+    with conform.Server("vllm", args=("--dtype", "bfloat16", "--scale", "4")) as server, \
+            ctx.session() as s:
+        s.configure([{**soft(ctx, "vllm", mode="embeds"), "url": server.url}])
+        s.start_daemon()
+        status, out, _ = s.ctl("provider", "test", "p", check=False)
+        true(status != 0 and "scales" in out, out)
+    rows = tested(ctx, "vllm", soft(ctx, "vllm"), True, content_format="string")
+    true(rows["soft_prompts"][0] == "no" and "1 more token" in rows["soft_prompts"][1], rows)
+
+
+@case
+def refused_at_validate(ctx):
+    """what a provider cannot do is said before anything is sent, with the line of the job file"""
+    with ctx.server("openai") as server, ctx.session() as s:
+        s.configure([provider("openai", server.url),
+                     {**provider("vllm", server.url, hidden=16), "name": "v"}])
+        s.start_daemon()
+        for changes, says in (
+                ({}, ["job.yaml:", "text only", "kind: none"]),
+                ({"provider": "v", "prompt": {"mode": "add"}}, ["prompt.mode", "concat"]),
+                ({"provider": "v", "prompt": {"at": "hidden"}}, ["prompt.at", "at: embedding"]),
+                ({"provider": "v", "prompt": {"projection": {"scale": "auto"}}},
+                 ["prompt.projection.scale", "embeddings"]),
+                ({"provider": "v", "task": {"template": "{text} {mask} ."}},
+                 ["task.template", "end the template with {mask}"])):
+            job = ctx.task(**changes)
+            for command in (["submit", job], ["submit", "--dry-run", job],
+                            ["validate", "--online", job]):
+                status, out, err = s.ctl(*command, check=False)
+                equal(status, 6, f"{changes}: {out}{err}")
+                for word in says:
+                    true(word in err, f"{word}: {err}")
+        equal(server.stats()["requests"], 0, "nothing was sent")
+        job = ctx.task(**BASELINES)
+        equal(s.ctl("validate", "--online", job)[0], 0)
+
+
+@case
+def label_words(ctx):
+    """a label word of several tokens pauses the job and is named with its pieces"""
+    with ctx.server("vllm") as server, ctx.session() as s:
+        s.configure([{**soft(ctx, "vllm"), "url": server.url}])
+        s.start_daemon()
+        job = s.submit(ctx.task(task={"labels": {"up": "good", "down": "wonderful"}}))
+        rec = s.finish(job, 60)
+        equal(rec["state"], "failed", rec)
+        true("wonderful" in rec["detail"] and "tokens" in rec["detail"], rec)
+
+
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory(prefix="bbt-dialects-") as tmp:
         sys.exit(tap.run(Context(tmp)))

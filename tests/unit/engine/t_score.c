@@ -1,6 +1,7 @@
 #include "bench.h"
 
 #include "base/json.h"
+#include "engine/demo.h"
 #include "engine/score.h"
 
 /* Three labels, four rows whose answers are worked out by hand below. */
@@ -120,6 +121,24 @@ static void test_calibrate(void **state)
     assert_true(x[3] - x[4] > x[0] - x[1]);
 }
 
+static json_t *sheet_shown(const float *tuned, const float *manual, const float *const *shown,
+    size_t orders, enum job_prompt prompt)
+{
+    struct oracle o = oracle_of();
+    struct demo demo = {.shots = 3, .orders = orders, .used = 2, .why = "too short"};
+    struct task task = {.verb = &o.verb, .test = o.set, .train_plain = o.set, .demo = &demo};
+    struct rec_job job = {.id = 3, .name = "sheet"};
+    struct rec_best best = {.gen = 4};
+    struct score_input in = {.spec = &o.spec, .task = &task, .job = &job, .best = &best,
+        .reason = "budget", .blas = "test", .server = "fake", .embed_std = NAN,
+        .tuned = tuned, .manual = manual, .context = shown, .orders = orders};
+    json_t *v = NULL;
+
+    o.spec.prompt = prompt;
+    assert_int_equal(score_sheet(&in, &v, &o.err), BBT_OK);
+    return v;
+}
+
 static enum bbt_rc try_sheet(
     const float *tuned, const float *manual, const float *few, json_t **ret)
 {
@@ -194,6 +213,39 @@ static void test_sheet(void **state)
     json_decref(v);
 }
 
+/* Mean and range over the orders, and said plainly who is better. */
+static void test_context(void **state)
+{
+    static const float right[] = {1, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1},
+                       wrong[] = {0, 0, 1, 0, 0, 1, 1, 0, 0, 1, 0, 0}, alike[12] = {0};
+    const float *const shown[] = {right, LOGIT, wrong};
+    json_t *v = sheet_shown(right, LOGIT, shown, 3, JOB_SOFT);
+    const json_t *c = json_object_get(v, "in_context");
+
+    (void)state;
+    need("mean", json_get_num(c, "test", -1), 0.5);
+    need("least", json_get_num(c, "least", -1), 0.0);
+    need("most", json_get_num(c, "most", -1), 1.0);
+    need("gain", json_get_num(v, "gain_vs_in_context", -1), 0.5);
+    assert_int_equal(json_get_int(c, "shots", -1), 3);
+    assert_int_equal(json_get_int(c, "used", -1), 2);
+    assert_string_equal(json_get_str(c, "note", ""), "too short");
+    assert_non_null(strstr(json_get_str(v, "verdict", ""), "50.0 points over in-context"));
+    json_decref(v);
+    v = sheet_shown(LOGIT, wrong, shown, 1, JOB_SOFT);
+    assert_non_null(strstr(json_get_str(v, "verdict", ""), "no gain over in-context"));
+    json_decref(v);
+    v = sheet_shown(NULL, alike, shown, 2, JOB_NONE);
+    assert_non_null(strstr(json_get_str(v, "verdict", ""), "no search"));
+    assert_non_null(strstr(json_get_str(v, "verdict", ""), "in-context learning has 0.7500"));
+    assert_null(json_object_get(v, "best"));
+    assert_int_equal(json_get_int(v, "undecided_manual", -1), 4); /* no label was told */
+    json_decref(v);
+    v = sheet_shown(NULL, NULL, NULL, 0, JOB_NONE); /* no room for one demonstration */
+    assert_true(json_is_null(json_object_get(json_object_get(v, "in_context"), "test")));
+    json_decref(v);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -203,6 +255,7 @@ int main(void)
         cmocka_unit_test(test_calibrate),
         cmocka_unit_test(test_sheet),
         cmocka_unit_test(test_sheet_memory),
+        cmocka_unit_test(test_context),
     };
 
     json_use_alloc();

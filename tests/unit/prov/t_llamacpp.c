@@ -110,7 +110,9 @@ static void start_up(void **state)
     m.probed = false;
     assert_int_equal(llamacpp_adapter.probe_next(&m, 0, &h, NULL), BBT_OK);
     assert_int_equal(llamacpp_adapter.probe_next(&m, 1, &h, NULL), BBT_OK);
-    assert_int_equal(llamacpp_adapter.probe_next(&m, 2, &h, NULL), BBT_NOTFOUND);
+    assert_int_equal(llamacpp_adapter.probe_next(&m, 3, &h, NULL), BBT_OK);
+    assert_string_equal(h.path, "/completion");
+    assert_int_equal(llamacpp_adapter.probe_next(&m, 4, &h, NULL), BBT_NOTFOUND);
     assert_int_equal(talk_take(&llamacpp_adapter, &m, 0, 503,
                          "{\"error\":{\"code\":503,\"message\":\"Loading model\"}}", &err),
         BBT_AGAIN);
@@ -121,7 +123,10 @@ static void start_up(void **state)
     assert_false(m.probed);
     assert_int_equal(
         talk_take(&llamacpp_adapter, &m, 1, 200, "{\"tokens\":[64]}", NULL), BBT_OK);
-    assert_true(m.probed && m.has_tokens && m.batch_max == 1);
+    assert_true(!m.probed && m.has_tokens && m.batch_max == 1);
+    assert_int_equal(talk_take(&llamacpp_adapter, &m, 2, 200, TOP(T("0", "-1")), NULL), BBT_OK);
+    assert_int_equal(talk_take(&llamacpp_adapter, &m, 3, 200, TOP(T("0", "-1")), NULL), BBT_OK);
+    assert_true(m.probed);
     assert_int_equal(prov_model_params(&m, bad, NULL), BBT_OK);
     assert_int_equal(talk_take(&llamacpp_adapter, &m, 0, 200, "", &err), BBT_INVALID);
     assert_non_null(strstr(err.msg, "cache_prompt"));

@@ -126,18 +126,34 @@ static void start_up(void **state)
 {
     struct prov_model m = talk_model();
     struct prov_http h = {0};
+    struct bbt_err err = {0};
 
     (void)state;
     m.probed = false;
     assert_int_equal(openai_adapter.probe_next(&m, 0, &h, NULL), BBT_OK);
     assert_int_equal(openai_adapter.probe_next(&m, 1, &h, NULL), BBT_OK);
     assert_string_equal(h.path, "/v1/models");
-    assert_int_equal(openai_adapter.probe_next(&m, 2, &h, NULL), BBT_NOTFOUND);
+    assert_int_equal(openai_adapter.probe_next(&m, 2, &h, NULL), BBT_OK); /* a question, */
+    assert_int_equal(openai_adapter.probe_next(&m, 3, &h, NULL), BBT_OK); /* twice */
+    assert_string_equal(h.path, "/v1/completions");
+    assert_int_equal(openai_adapter.probe_next(&m, 4, &h, NULL), BBT_NOTFOUND);
+    m.batch_max = 1;
+    assert_int_equal(openai_chat_adapter.probe_next(&m, 3, &h, NULL), BBT_OK);
+    assert_string_equal(h.path, "/v1/chat/completions");
     assert_int_equal(talk_take(&openai_chat_adapter, &m, 0, 404, "", NULL), BBT_OK);
     assert_int_equal(talk_take(&openai_chat_adapter, &m, 1, 200,
                          "{\"object\":\"list\",\"data\":[{\"id\":\"m\"}]}", NULL),
         BBT_OK);
-    assert_true(m.probed && m.batch_max == 1);
+    assert_true(!m.probed && m.batch_max == 1);
+    assert_int_equal(
+        talk_take(&openai_chat_adapter, &m, 2, 200, CHAT(TOKEN("a", "-1")), NULL), BBT_OK);
+    assert_int_equal(
+        talk_take(&openai_chat_adapter, &m, 3, 200, CHAT(TOKEN("b", "-2")), NULL), BBT_OK);
+    assert_true(m.probed);
+    assert_int_equal(talk_take(&openai_chat_adapter, &m, 3, 200, /* P14 */
+                         "{\"choices\":[{\"index\":0,\"logprobs\":null}]}", &err),
+        BBT_INVALID);
+    assert_non_null(strstr(err.msg, "reasoning"));
     assert_int_equal(talk_take(&openai_adapter, &m, 1, 401, "", NULL), BBT_DENIED);
     assert_false(m.probed);
     prov_http_fini(&h);

@@ -252,9 +252,9 @@ static void start_up(void **state)
 
     (void)state;
     m.probed = false;
-    for (unsigned s = 0; s < 7; s++)
+    for (unsigned s = 0; s < 8; s++)
         assert_int_equal(vllm_adapter.probe_next(&m, s, &h, NULL), BBT_OK);
-    assert_int_equal(vllm_adapter.probe_next(&m, 7, &h, NULL), BBT_NOTFOUND);
+    assert_int_equal(vllm_adapter.probe_next(&m, 8, &h, NULL), BBT_NOTFOUND);
     assert_int_equal(vllm_adapter.probe_next(&m, 1, &h, NULL), BBT_OK);
     assert_string_equal(h.path, "/v1/models");
     assert_int_equal(vllm_adapter.tokens_encode(&m, " good", &h, NULL), BBT_OK);
@@ -289,7 +289,10 @@ static void start_up(void **state)
     assert_int_equal(talk_take(&vllm_adapter, &m, 5, 200, TRIAL("-2"), NULL), BBT_OK);
     assert_false(m.probed);
     assert_int_equal(talk_take(&vllm_adapter, &m, 6, 200, TRIAL("-1.1"), NULL), BBT_OK);
+    assert_false(m.probed);
+    assert_int_equal(talk_take(&vllm_adapter, &m, 7, 200, TRIAL("-3"), NULL), BBT_OK);
     assert_true(m.probed);
+    assert_int_equal(m.tokens_between, 0);
     prov_http_fini(&h);
 }
 
@@ -345,6 +348,22 @@ static void p17_trial_questions(void **state)
     assert_false(m.probed);
 }
 
+#define COUNTED(n) \
+    "{\"usage\":{\"prompt_tokens\":" n "}," \
+    "\"choices\":[{\"index\":0,\"logprobs\":{\"content\":[{\"top_logprobs\":[" TOP("0", "-1") \
+    "," TOP("1", "-1") "]}]}}]}"
+
+/* P3: a template that joins the parts with a line's end shows in the count. */
+static void p3_tokens_between_the_parts(void **state)
+{
+    struct prov_model m = talk_model();
+
+    (void)state;
+    assert_int_equal(talk_take(&vllm_adapter, &m, 4, 200, COUNTED("13"), NULL), BBT_OK);
+    assert_int_equal(talk_take(&vllm_adapter, &m, 7, 200, COUNTED("10"), NULL), BBT_OK);
+    assert_int_equal(m.tokens_between, 1); /* two rows and one more */
+}
+
 static void parameters(void **state)
 {
     struct prov_model m = talk_model();
@@ -388,6 +407,7 @@ int main(void)
         cmocka_unit_test(start_up),
         cmocka_unit_test(start_up_refusals),
         cmocka_unit_test(p17_trial_questions),
+        cmocka_unit_test(p3_tokens_between_the_parts),
         cmocka_unit_test(parameters),
     };
 

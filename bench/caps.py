@@ -42,6 +42,8 @@ def result(case, cap, fake, books, **more):
                       "at_once": fake.most, **more}), flush=True)
     if spent > Fraction(cap):
         raise Broken(f"{case}: {float(spent)} charged")
+    if Fraction(books) > Fraction(cap):
+        raise Broken(f"{case}: {books} in the books")
     if Fraction(books) < spent:
         raise Broken(f"{case}: {books} in the books, {float(spent)} charged")
 
@@ -142,7 +144,7 @@ def day(case):
         s = Scene(tmp, TROUBLE, caps={"usd_per_day": "1.00"})
         try:
             ids = [s.submit(f"job-{i}") for i in range(3)]
-            for share in ("0.2", "0.5", "0.8"):
+            for share in ("0.15", "0.35", "0.55"):
                 session.wait_until("so much is spent",
                                    lambda want=share: s.fake.charged() > Fraction(want), 60, 0.02)
                 s.rig.kill()

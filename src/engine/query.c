@@ -270,12 +270,11 @@ static void give_up(struct query *c, const struct verdict *v)
 }
 
 /* Was an attempt without an answer charged? A server that says an error does not charge, and
- * what never left costs nothing; nobody knows about the rest. */
+ * what never left costs nothing: the reservation, which the store knows too, is kept for the
+ * next attempt. Nobody knows about the rest. */
 static void settle_failed(struct query *c)
 {
-    if (c->x.rc == BBT_OK ? c->x.status >= 300 : !c->x.sent)
-        till_free(&c->bill);
-    else
+    if (c->x.rc == BBT_OK ? c->x.status < 300 : c->x.sent)
         till_lost(&c->bill);
 }
 
@@ -414,7 +413,6 @@ static void pass_gate(struct query *c)
 
 static void queue_again(struct query *c)
 {
-    till_free(&c->bill);
     give_back(c, SCHED_NEUTRAL);
     if (c->state != QUERY_QUEUED)
         query_move(c, QUERY_QUEUED);

@@ -61,10 +61,11 @@ void checks_cap_over(struct checks *c, const struct port_http *x)
         c->money.wire--;
 }
 
-/* What is charged stands in the books, at any moment: as spent, or as reserved. */
+/* What is charged stands in the books, at any moment: as spent, or as reserved. And no day's
+ * books are above its cap. */
 void checks_books(struct checks *c)
 {
-    int64_t spent, held;
+    int64_t spent, held, most;
 
     if (!c->money.cap)
         return;
@@ -75,4 +76,11 @@ void checks_books(struct checks *c)
     if (spent >= 0 && held >= 0 && (uint64_t)(spent + held) < c->money.all)
         world_fail(c->w, "cap: %llu nano-dollars are charged, the books say %lld and %lld",
             (unsigned long long)c->money.all, (long long)spent, (long long)held);
+    most = sql_number(c->w->store,
+        "SELECT ifnull(max(n), 0) FROM (SELECT sum(n) AS n FROM (SELECT day, nano + other_nano "
+        "AS n FROM spend UNION ALL SELECT day, nano FROM claim) WHERE day >= ? GROUP BY day)",
+        0);
+    if (most > 0 && (uint64_t)most > c->money.cap)
+        world_fail(c->w, "cap: the books of a day say %lld nano-dollars, its cap is %llu",
+            (long long)most, (unsigned long long)c->money.cap);
 }

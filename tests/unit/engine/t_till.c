@@ -580,6 +580,52 @@ static void prices_follow_the_clock(void **state)
     tariff_fini(&t);
 }
 
+/* Every allocation refused once: said, nothing reserved, nothing lost, and the next try works. */
+static void without_memory(void **state)
+{
+    static char utc_name[] = "UTC", tokyo[] = "Asia/Tokyo";
+    struct conf_off_peak off = {.in = 1, .out = 2, .request = 3, .zone = utc_name};
+    struct conf_price p = {.in = 100, .out = 400, .request = 0, .off_peak = {&off, 1}};
+    const char *reason = "";
+    struct bbt_err err = {0};
+    struct till_bill *b;
+    struct tariff t;
+    unsigned refused = 0;
+
+    (void)state;
+    if (access(ZONE_FOLDER "/Asia/Tokyo", R_OK) == 0)
+        off.zone = tokyo;
+    for (long k = 0;; k++) {
+        enum bbt_rc rc;
+        unsigned long asked;
+
+        (void)bbt_alloc_fault(k, 0);
+        rc = tariff_init(&t, &p, NULL, &err);
+        asked = bbt_alloc_fault(-1, 0);
+        assert_true(rc == BBT_OK || rc == BBT_NOMEM);
+        if (rc == BBT_OK)
+            tariff_fini(&t);
+        refused += rc != BBT_OK;
+        if (asked <= (unsigned long)k)
+            break;
+    }
+    assert_true(refused > 0);
+    scene(150000, MONEY_NONE);
+    b = bill(0, 0, 2000);
+    for (long k = 0; k < 2; k++) { /* a day of the user, a day of all */
+        (void)bbt_alloc_fault(k, 0);
+        assert_int_equal(till_ask(b, &reason, &err), TILL_STOP);
+        (void)bbt_alloc_fault(-1, 0);
+        assert_int_equal(err.rc, BBT_NOMEM);
+        assert_null(reason); /* the job did nothing wrong */
+        assert_false(b->held.open);
+        wall_us += INT64_C(86400000000);
+    }
+    assert_int_equal(till_ask(b, &reason, &err), TILL_GO);
+    till_free(b);
+    close_till(false);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -590,6 +636,7 @@ int main(void)
         cmocka_unit_test(free_is_not_held_up),
         cmocka_unit_test(learns_the_servers_count),
         cmocka_unit_test(prices_follow_the_clock),
+        cmocka_unit_test(without_memory),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,7 +7,6 @@
 #include "base/alloc.h"
 #include "base/hint.h"
 #include "base/killpoint.h"
-#include "engine/demo.h"
 #include "engine/task.h"
 #include "loop/loop.h"
 #include "spec/fit.h"
@@ -68,23 +67,17 @@ static void run_blobs(struct port_call *c, struct port_db *db)
     }
 }
 
-/* What one pass over each set takes; the client multiplies. The demonstrations in all their
- * orders. */
+/* What one pass over each set takes. */
 static json_t *view_build(const struct task *t)
 {
-    bool shown = t->demo && t->demo->used;
-
-    return json_pack(
-        "{s:s, s:s, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:I, s:I}",
+    return json_pack("{s:s, s:s, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b}",
         "apiVersion", "v1", "kind", "Validation", "valid", 1, "train_examples",
         (json_int_t)t->train.n, "dev_examples", (json_int_t)t->dev.n, "test_examples",
         (json_int_t)t->test.n, "train_requests", (json_int_t)t->train.batches, "dev_requests",
         (json_int_t)t->dev.batches, "test_requests", (json_int_t)t->test.batches,
         "tokens_per_evaluation", (json_int_t)t->train.tokens, "dev_tokens",
         (json_int_t)t->dev.tokens, "test_tokens", (json_int_t)t->test.tokens,
-        "tokens_estimated", t->form == TASK_TEXT || t->rows_open, "context_requests",
-        (json_int_t)(shown ? t->demo->orders * t->test_plain.batches : 0), "context_tokens",
-        (json_int_t)(shown ? demo_tokens(t) : 0));
+        "tokens_estimated", t->form == TASK_TEXT || t->rows_open);
 }
 
 static void run_build(struct port_call *c, struct port_db *db)

@@ -137,16 +137,6 @@ void demo_count(const struct task *t, struct demo *d, const struct task_set *pla
     }
 }
 
-uint64_t demo_tokens(const struct task *t)
-{
-    const struct demo *d = t->demo;
-    uint64_t sum = 0;
-
-    for (size_t k = 0; d->used && k < d->orders; k++)
-        sum += (uint64_t)lead_of(d, k, d->used) * t->test_plain.n + t->test_plain.tokens;
-    return sum;
-}
-
 /* ---- sets ---- */
 
 /* An order's demonstrations, as text and as ids. */
@@ -252,7 +242,7 @@ enum bbt_rc demo_set(
     buf_init(&lead.text, SIZE_MAX);
     rc = lead_make(t, order, &lead, err);
     if (rc == BBT_OK)
-        rc = render_set(from->n, t->batch_max, &s, err);
+        rc = render_set(from->n, task_per(t, false), &s, err);
     for (size_t i = 0; i < s.batches && rc == BBT_OK; i++) {
         if (t->form == TASK_TEXT)
             rc = join_texts(&from->batch[i], &lead, &s.batch[i], err);

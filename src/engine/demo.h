@@ -29,9 +29,6 @@ void demo_free(struct demo *d); /* NULL is fine */
  * context). Where nobody has counted the tokens yet, by a guess. */
 void demo_count(const struct task *t, struct demo *d, const struct task_set *plain);
 
-/* Tokens of all orders together, by the same count; 0 where none fits. */
-uint64_t demo_tokens(const struct task *t);
-
 /* The rows of t->test_plain behind the demonstrations of one order; d->used > 0. Worker.
  * BBT_NOMEM. */
 BBT_NODISCARD enum bbt_rc demo_set(

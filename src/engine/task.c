@@ -51,6 +51,7 @@ void task_input_init(struct task_input *in, const struct job_spec *spec,
         .tokenizer = m->tokenizer,
         .text_labels = p->kind == CONF_OPENAI || p->kind == CONF_OPENAI_CHAT,
         .chat = p->kind == CONF_OPENAI_CHAT || (p->kind == CONF_VLLM && text),
+        .plain_single = p->kind == CONF_SGLANG_SCORE,
         .bos = (int32_t)m->bos_id,
         .batch_max = (size_t)m->batch,
         .len_max = (size_t)m->max_length,
@@ -259,6 +260,7 @@ enum bbt_rc task_build(const struct task_input *in, struct task **ret, struct bb
         return bbt_fail(err, BBT_NOMEM, "no memory for the job's task");
     t->form = in->form;
     t->bos = in->bos;
+    t->plain_single = in->plain_single;
     rc = in->tokenizer ? tok_open(in->tokenizer, &t->tok, err) : BBT_OK;
     t->rows_open = t->form == TASK_IDS && !t->tok;
     if (rc != BBT_OK)

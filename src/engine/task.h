@@ -33,6 +33,7 @@ struct task {
     int32_t bos;        /* stands before every row of TASK_IDS; -1 */
     size_t batch_max, len_max; /* len_max 0: not known */
     size_t cols_fixed;         /* as in task_input */
+    bool plain_single;         /* a row without prompt and first token is asked alone */
     struct task_set train, dev, test;   /* with slots; test.n is 0 without a test file */
     struct task_set train_plain, test_plain; /* no soft prompt: what a person would send */
     struct demo *demo;  /* in-context demonstrations; NULL where the job wants none */
@@ -50,6 +51,7 @@ struct task_input {
     bool text_labels;       /* labels are told apart by their text, not by token */
     bool chat;              /* what the model writes begins an answer of its own */
     int32_t bos;            /* TASK_IDS; -1 = none */
+    bool plain_single;      /* as in task */
     size_t vocab;           /* rows of the input embedding, where there is no tokenizer; 0 */
     size_t batch_max;       /* rows per request; 0 = 32 */
     size_t len_max;         /* tokens per row; 0 = what the folder's config.json allows */
@@ -69,6 +71,9 @@ void task_input_probed(struct task_input *in, const struct prov_model *m);
 BBT_NODISCARD enum bbt_rc task_build(
     const struct task_input *in, struct task **ret, struct bbt_err *err);
 void task_free(struct task *t); /* NULL is fine */
+
+/* Rows per request of a set with or without the soft prompt. */
+size_t task_per(const struct task *t, bool soft);
 
 /* Is there something left for the server's tokeniser? */
 bool task_open(const struct task *t);

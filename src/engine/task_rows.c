@@ -86,10 +86,15 @@ static enum bbt_rc text_batch(const struct task *t, const struct task_texts *x, 
 static enum bbt_rc pack_set(
     const struct task *t, const struct lex *lex, struct task_set *s, struct bbt_err *err);
 
+size_t task_per(const struct task *t, bool soft)
+{
+    return !soft && t->plain_single && t->bos < 0 ? 1 : t->batch_max;
+}
+
 enum bbt_rc task_render(const struct task *t, const struct task_texts *texts,
     struct task_set *ret, struct bbt_err *err)
 {
-    size_t n = texts->n, per = t->batch_max;
+    size_t n = texts->n, per = task_per(t, texts->soft);
     struct task_set s = {0};
     enum bbt_rc rc = render_set(n, per, &s, err);
 

@@ -12,8 +12,18 @@
 
 /* ---- /v1/score: questions ---- */
 
+/* Do all examples begin with the same token, and go on? */
+static bool same_start(const struct prov_batch *b)
+{
+    for (size_t r = 0; r < b->rows; r++)
+        if (b->ids[r * b->cols] != b->ids[0] || b->len[r] < 2)
+            return false;
+    return true;
+}
+
 /* How many leading tokens go into the query, before the prompt: 1 where every example starts
- * with the model's first token, else 0. */
+ * with the model's first token, else 0. Without a prompt a query cannot be empty: then any
+ * token will do that all have in common. */
 static enum bbt_rc score_lead(const struct prov_model *m, const struct prov_ask *ask,
     size_t *ret, struct bbt_err *err)
 {
@@ -34,11 +44,11 @@ static enum bbt_rc score_lead(const struct prov_model *m, const struct prov_ask 
                     "example %zu contains token %d, which stands for prompt rows", r,
                     (int)m->slot_id);
     }
-    if (!with && !ask->prompt)
+    if (!with && !ask->prompt && !same_start(b))
         return bbt_fail(err, BBT_INVALID,
-            "this provider cannot be asked without a soft prompt and without a first token "
-            "(set bos_id)");
-    *ret = with > 0;
+            "without a soft prompt this provider takes only examples that begin with the same "
+            "token (one per request, or set bos_id)");
+    *ret = with > 0 || !ask->prompt;
     return BBT_OK;
 }
 
@@ -49,7 +59,7 @@ static void put_query(struct pen *p, const struct prov_model *m, const struct pr
 
     pen_raw(p, ",\"query\":[");
     if (lead)
-        pen_format(p, "%d", (int)m->bos_id);
+        pen_format(p, "%d", (int)b->ids[0]);
     for (size_t i = 0; ask->prompt && i < ask->prompt_rows; i++)
         pen_format(p, i || lead ? ",%d" : "%d", (int)m->slot_id);
     pen_raw(p, "],\"items\":[");

@@ -92,6 +92,10 @@ def tune(ctx, server, entry, **job):
         rec = s.finish(s.submit(ctx.task(**job)), 120)
         equal(rec["state"], "completed", f"{rec} {s.log('bbtd')}")
         equal(refused(server), [], "refused by the server")
+        if rec["usage"]["evaluations"]:
+            said = s.json("predict", rec["id"], "a warm and bright film")
+            true("up" in json.dumps(said) or "down" in json.dumps(said), said)
+            equal(refused(server), [], "refused by the server")
         return rec, s.json("result", rec["id"]), s.json("plot", rec["id"])
 
 

@@ -215,6 +215,23 @@ static void by_the_server(void **state)
     end(p, t);
 }
 
+/* SGLang's scores need a token before the text: where the model has none of its own, a question
+ * without prompt is about one example. */
+static void one_by_one(void **state)
+{
+    struct place *p = place_lm("sglang-score");
+    struct task *t = make(p, TASK_IDS, 0, false);
+
+    (void)state;
+    assert_int_equal(task_per(t, false), 4);
+    t->plain_single = true;
+    assert_int_equal(task_per(t, false), 4); /* there is one */
+    t->bos = -1;
+    assert_int_equal(task_per(t, false), 1);
+    assert_int_equal(task_per(t, true), 4);
+    end(p, t);
+}
+
 static void without_memory(void **state)
 {
     struct place *p = place_lm(NULL);
@@ -241,6 +258,7 @@ int main(void)
         cmocka_unit_test(masked),
         cmocka_unit_test(no_room),
         cmocka_unit_test(by_the_server),
+        cmocka_unit_test(one_by_one),
         cmocka_unit_test(without_memory),
     };
 

@@ -142,6 +142,8 @@ static void questions_that_cannot_be_put(void **state)
     talk_expect_refused(&sglang_score_adapter, &m, &ask, "before the text only");
     m.bos_id = -1;
     ask.prompt = NULL;
+    ask.batch = &b;
+    b = (struct prov_batch){.rows = 2, .cols = 2, .ids = mixed, .len = short_len};
     talk_expect_refused(&sglang_score_adapter, &m, &ask, "without a soft prompt");
     m.slot_id = -1;
     talk_expect_refused(&sglang_score_adapter, &m, &all, "slot_id");
@@ -155,6 +157,29 @@ static void questions_that_cannot_be_put(void **state)
     m.body_max = 200;
     talk_expect_refused(&sglang_score_adapter, &m, &all, "over the limit of 200");
     talk_expect_refused(&sglang_generate_adapter, &m, &all, "over the limit of 200");
+}
+
+/* A model without a first token of its own: the first one of the text is the query. */
+static void without_first_token(void **state)
+{
+    static const int32_t ids[6] = {7, 8, 9, 7, 5, 0}, len[2] = {3, 2};
+    const struct prov_batch b = {.rows = 2, .cols = 3, .ids = ids, .len = len};
+    struct prov_ask ask = talk_ask(prompt, &b);
+    struct prov_model m = talk_model();
+    struct prov_http h = {0};
+    json_t *root, *want;
+
+    (void)state;
+    m.bos_id = -1;
+    ask.prompt = NULL;
+    assert_int_equal(prov_encode(&sglang_score_adapter, &m, &ask, &h, NULL), BBT_OK);
+    root = talk_json(h.own.data, h.own.len);
+    want = json_pack("{s:[i], s:[[i,i],[i]]}", "query", 7, "items", 8, 9, 5);
+    assert_true(json_equal(json_object_get(root, "query"), json_object_get(want, "query")));
+    assert_true(json_equal(json_object_get(root, "items"), json_object_get(want, "items")));
+    json_decref(root);
+    json_decref(want);
+    prov_http_fini(&h);
 }
 
 /* A version without overrides has the same call and ignores them: found at start-up. */
@@ -186,6 +211,7 @@ int main(void)
         cmocka_unit_test(what_is_no_answer),
         cmocka_unit_test(p13_rows_cannot_be_taken_for_ids),
         cmocka_unit_test(questions_that_cannot_be_put),
+        cmocka_unit_test(without_first_token),
         cmocka_unit_test(p17_an_old_server_is_found),
     };
 

@@ -111,13 +111,25 @@ def fill(at):
         os.close(fd)
 
 
+def look(s, job):
+    """The job as it is shown. A question that shares its group with a write that fails goes down
+    with it, and is asked again."""
+    def once():
+        try:
+            return s.job(job)
+        except session.Failed as e:
+            true("503" in str(e), str(e))
+            return None
+    return session.wait_until("the job is shown", once)
+
+
 def some_way(s, job, requests):
     session.wait_until(f"{requests} requests",
-                       lambda: s.job(job)["usage"]["requests"] >= requests)
+                       lambda: look(s, job)["usage"]["requests"] >= requests)
 
 
 def says(s, job, reason):
-    rec = s.job(job)
+    rec = look(s, job)
     return rec["state"] == "paused" and rec["reason"] == reason and rec
 
 
@@ -144,11 +156,11 @@ def full(ctx):
             status, body = get(s, "/readyz")
             equal(status, 503, "readyz")
             true("full" in body["detail"], f"readyz: {body}")
-            before = s.job(job)["usage"]["requests"]
+            before = look(s, job)["usage"]["requests"]
             refused = s.ctl("submit", ctx.job, "--id-only", check=False)
             true(refused[0] != 0, "a submit that cannot be kept is refused")
             true("full" in refused[2], f"it says why: {refused[2]}")
-            equal(s.job(job)["usage"]["requests"], before, "requests while full")
+            equal(look(s, job)["usage"]["requests"], before, "requests while full")
             (disk / "ballast").unlink()
             session.wait_until("ready again", lambda: get(s, "/readyz")[0] == 200)
         usage = same(ctx, s, job)

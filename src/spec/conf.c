@@ -118,7 +118,7 @@ static const struct key provider_keys[] = {
         "for a whole exchange"),
     ROW("http.connect_timeout", KEY_TIME, connect_timeout_us, 0.001, 3600, "10s",
         "for the connection"),
-    ROW("http.max_response", KEY_SIZE, response_max, 1024, 4294967296, "512M",
+    ROW("http.max_response", KEY_SIZE, response_max, 1024, 4294967296, "32M",
         "larger answers are refused; scores are read as they come, and only the labels' "
         "are kept"),
     ROW("retry.base", KEY_TIME, retry.base_us, 0.001, 3600, "1s",

@@ -112,7 +112,7 @@ static void defaults(void **state)
     assert_int_equal(p->concurrency, 4);
     assert_int_equal(p->timeout_us, 120000000);
     assert_int_equal(p->connect_timeout_us, 10000000);
-    assert_int_equal(p->response_max, 512 << 20);
+    assert_int_equal(p->response_max, 32 << 20);
     assert_int_equal(p->retry.base_us, 1000000);
     assert_int_equal(p->retry.cap_us, 300000000);
     assert_int_equal(p->retry.give_up_us, UINT64_C(43200000000));

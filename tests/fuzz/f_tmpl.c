@@ -32,6 +32,28 @@ static void check(const struct tmpl *t, struct tok *tok, const struct tmpl_input
     tok_free(tok);
 }
 
+/* As plain text: whole with a word, or up to the mask where nothing stands behind it. */
+static void check_text(const struct tmpl *t, const struct tmpl_input *in)
+{
+    struct bbt_err err = {0};
+    struct bbt_buf whole, cut;
+
+    buf_init(&whole, 1u << 16);
+    buf_init(&cut, 1u << 16);
+    if (tmpl_text(t, in->text_a, in->text_b, "word", &whole, &err) == BBT_OK) {
+        assert(strstr((const char *)whole.data, "word"));
+        if (tmpl_text(t, in->text_a, in->text_b, NULL, &cut, &err) == BBT_OK)
+            assert(tmpl_mask_last(t) &&
+                (cut.len == 0 || memcmp(whole.data, cut.data, cut.len) == 0));
+        else
+            assert(err.rc == BBT_INVALID);
+    } else {
+        assert(err.rc == BBT_INVALID && err.msg[0]);
+    }
+    buf_fini(&whole);
+    buf_fini(&cut);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const int32_t prompt_ids[16];
@@ -54,6 +76,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     in.text_b = data[0] & 128 ? "a, b" : NULL;
     assert(in.text_a);
     if (tmpl_compile(text, &t, &err) == BBT_OK) {
+        check_text(t, &in);
         tok_opts_default(&opts);
         assert(tok_new_wordpiece(WORDS, sizeof WORDS - 1, &opts, &tok, &err) == BBT_OK);
         check(t, tok, &in);

@@ -63,10 +63,11 @@ def bad_config(ctx):
 
 @case
 def good_config(ctx):
-    """--check-config of the shipped example exits 0"""
+    """--check-config of the shipped examples exits 0"""
     with ctx.session() as s:
-        status, said = bbtd(s, "--config", tiny.ROOT / "examples/bbtd.yaml", "--check-config")
-        equal(status, 0, said)
+        for name in ("bbtd.yaml", "providers.yaml"):
+            status, said = bbtd(s, "--config", tiny.ROOT / "examples" / name, "--check-config")
+            equal(status, 0, said)
 
 
 @case

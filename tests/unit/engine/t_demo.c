@@ -232,6 +232,50 @@ static void one_by_one(void **state)
     end(p, t);
 }
 
+/* A task is made, or there is none and nothing leaks, whichever allocation is refused. */
+static void building_without_memory(void **state)
+{
+    static const enum task_form forms[] = {TASK_MASKED, TASK_TEXT, TASK_IDS};
+    struct place *p = place_lm(NULL);
+    struct scene_job j = {.shots = 2, .more = more, .mode = "concat", .no_search = true};
+    char *text = scene_spec(&p->w, &j), *train = scene_data("train", 18),
+         *test = scene_data("unseen", 6), folder[128], *at = strstr(text, " .\",");
+    struct bbt_err err = {0};
+    struct job_spec *spec;
+
+    (void)state;
+    assert_non_null(at);
+    memmove(at, at + 2, strlen(at + 2) + 1); /* nothing behind the mask */
+    spec = parse_spec(text);
+    for (size_t i = 0; i < 3; i++) {
+        struct task_input in = {.spec = spec, .form = forms[i], .batch_max = 4, .bos = -1,
+            .text_labels = forms[i] == TASK_TEXT, .len_max = 200,
+            .tokenizer = forms[i] == TASK_TEXT
+                ? NULL
+                : scene_tokenizer(&p->w, folder, sizeof folder),
+            .train = {train, strlen(train)}, .test = {test, strlen(test)}};
+        enum bbt_rc rc = BBT_NOMEM;
+
+        for (long k = 0; rc == BBT_NOMEM; k += 1 + k / 32) {
+            struct task *t = NULL;
+
+            bbt_alloc_fault(k, 0);
+            rc = task_build(&in, &t, &err);
+            bbt_alloc_fault(-1, 0);
+            if (rc != BBT_OK && rc != BBT_NOMEM)
+                print_error("form %zu, allocation %ld: %s\n", i, k, err.msg);
+            assert_true((rc == BBT_OK) == (t != NULL));
+            assert_true(rc == BBT_OK || rc == BBT_NOMEM);
+            task_free(t);
+        }
+    }
+    bbt_free(train);
+    bbt_free(test);
+    bbt_free(text);
+    job_spec_free(spec);
+    end(p, NULL);
+}
+
 static void without_memory(void **state)
 {
     struct place *p = place_lm(NULL);
@@ -259,6 +303,7 @@ int main(void)
         cmocka_unit_test(no_room),
         cmocka_unit_test(by_the_server),
         cmocka_unit_test(one_by_one),
+        cmocka_unit_test(building_without_memory),
         cmocka_unit_test(without_memory),
     };
 

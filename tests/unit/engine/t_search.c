@@ -259,6 +259,44 @@ static void test_setup_bytes(void **state)
     assert_null(back.p0);
     assert_true(isnan(back.embed_std));
     buf_fini(&b);
+    s.lex = (uint8_t *)(uintptr_t) "tokens"; /* lent here */
+    s.lex_len = 6;
+    assert_int_equal(search_setup_save(&s, &b, &err), BBT_OK);
+    assert_int_equal(search_setup_load(b.data, b.len, &back, &err), BBT_OK);
+    assert_int_equal(back.lex_len, 6);
+    assert_memory_equal(back.lex, "tokens", 6);
+    search_setup_fini(&back);
+    buf_fini(&b);
+}
+
+/* What the first version wrote: no tokens behind the prompt. */
+static void test_setup_of_version_1(void **state)
+{
+    static const float p0[2] = {0.5f, -1};
+    static const uint32_t version[2] = {1, 1};
+    static const uint64_t shape[2] = {1, 2};
+    static const double moments[2] = {0.25, 2};
+    struct search_setup back = {0};
+    struct bbt_err err = {0};
+    struct bbt_buf b;
+    uint64_t d;
+
+    (void)state;
+    buf_init(&b, 1000);
+    assert_int_equal(buf_puts(&b, "BBTSETUP"), BBT_OK);
+    assert_int_equal(buf_put(&b, version, sizeof version), BBT_OK);
+    assert_int_equal(buf_put(&b, shape, sizeof shape), BBT_OK);
+    assert_int_equal(buf_put(&b, moments, sizeof moments), BBT_OK);
+    assert_int_equal(buf_put(&b, p0, sizeof p0), BBT_OK);
+    d = digest_short(b.data, b.len);
+    assert_int_equal(buf_put(&b, &d, sizeof d), BBT_OK);
+    if (search_setup_load(b.data, b.len, &back, &err) != BBT_OK)
+        fail_msg("%s", err.msg);
+    assert_int_equal(back.hidden, 2);
+    assert_memory_equal(back.p0, p0, sizeof p0);
+    assert_null(back.lex);
+    search_setup_fini(&back);
+    buf_fini(&b);
 }
 
 int main(void)
@@ -269,6 +307,7 @@ int main(void)
         cmocka_unit_test(test_drift),
         cmocka_unit_test(test_prompts),
         cmocka_unit_test(test_setup_bytes),
+        cmocka_unit_test(test_setup_of_version_1),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

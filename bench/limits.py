@@ -76,8 +76,8 @@ def real(case, seconds, **limits):
         try:
             r.start()
             submit_all(r, files, 1_000_000)
-            session.wait_until("the first answers", lambda: len(fake.served) > 20)
-            since = time.monotonic()
+            session.wait_until("the first answer", lambda: fake.served)
+            since = fake.served[0][0]
             session.wait_until("the end of the time", lambda: time.monotonic() > since + seconds,
                                timeout_s=seconds + 60, every_s=0.5)
             requests, tokens = fake.delivered(since, since + seconds)
@@ -112,7 +112,7 @@ def nginx(case):
             s.start_daemon()
             began = time.monotonic()
             jobs = [s.submit(ROOT / "examples/wngloss.yaml", "--name", f"front-{i}", "--set",
-                             f"optimizer.seed={i + 1}", "--set", "stop.evaluations=200", "--set",
+                             f"optimizer.seed={i + 1}", "--set", "stop.evaluations=60", "--set",
                              "data.test.shots=16") for i in range(4)]
             states = [s.finish(j)["state"] for j in jobs]
             took = time.monotonic() - began

@@ -36,6 +36,33 @@ void parts_fini(struct parts *p)
     *p = (struct parts){0};
 }
 
+static enum bbt_rc fill(struct parts *p, struct parts_slot *s, parts_make_fn *make,
+    const struct prov_model *copy, const struct prov_ask *ask, struct bbt_err *err)
+{
+    enum bbt_rc rc = make(copy, ask, &s->part, err);
+
+    if (rc != BBT_OK)
+        return rc;
+    s->bytes = 1 + s->part.bytes.room + s->part.pieces * sizeof *s->part.piece;
+    s->edition = copy->edition;
+    p->bytes += s->bytes;
+    p->made++;
+    return BBT_OK;
+}
+
+enum bbt_rc parts_make(struct parts *p, size_t i, parts_make_fn *make,
+    const struct prov_model *copy, const struct prov_model *of, const struct prov_ask *ask)
+{
+    struct parts_slot *s = &p->slot[i];
+
+    assert(i < p->n && s->users == 0);
+    if (s->bytes && s->m == of && s->edition == copy->edition)
+        return BBT_OK;
+    discard(p, s);
+    s->m = of;
+    return fill(p, s, make, copy, ask, NULL);
+}
+
 enum bbt_rc parts_use(struct parts *p, size_t i, parts_make_fn *make,
     const struct prov_model *m, const struct prov_ask *ask, const struct prov_part **ret,
     struct bbt_err *err)
@@ -51,14 +78,10 @@ enum bbt_rc parts_use(struct parts *p, size_t i, parts_make_fn *make,
         discard(p, s);
     }
     if (!s->bytes) {
-        rc = make(m, ask, &s->part, err);
+        s->m = m;
+        rc = fill(p, s, make, m, ask, err);
         if (rc != BBT_OK)
             return rc;
-        s->bytes = 1 + s->part.bytes.room + s->part.pieces * sizeof *s->part.piece;
-        s->m = m;
-        s->edition = m->edition;
-        p->bytes += s->bytes;
-        p->made++;
     }
     s->forget = false;
     s->users++;

@@ -34,6 +34,11 @@ BBT_NODISCARD enum bbt_rc parts_use(struct parts *p, size_t i, parts_make_fn *ma
     struct bbt_err *err);
 void parts_drop(struct parts *p, size_t i);
 
+/* Makes part `i`, where it is not there, by `copy`, a copy of the model `of`; lends nothing. On
+ * any thread, as long as no other has to do with `p`. Codes as the maker's. */
+BBT_NODISCARD enum bbt_rc parts_make(struct parts *p, size_t i, parts_make_fn *make,
+    const struct prov_model *copy, const struct prov_model *of, const struct prov_ask *ask);
+
 /* Part `i` will not be needed again (it may be made again): it goes with its last user. */
 void parts_forget(struct parts *p, size_t i);
 

@@ -40,14 +40,13 @@ static const struct task_batch *eval_batch(const struct round_eval *e)
     return &e->round->set->batch[e->batch];
 }
 
-static void ask_of(const struct round_eval *e, struct prov_ask *ask)
+static void ask_pair(const struct round *r, size_t cand, size_t batch, struct prov_ask *ask)
 {
-    const struct round *r = e->round;
     size_t cells = r->rows * r->hidden;
 
     *ask = (struct prov_ask){
-        .batch = &eval_batch(e)->wire,
-        .prompt = r->prompt ? r->prompt + e->cand * cells : NULL,
+        .batch = &r->set->batch[batch].wire,
+        .prompt = r->prompt ? r->prompt + cand * cells : NULL,
         .prompt_rows = r->prompt ? r->rows : 0,
         .hidden = r->hidden,
         .compose = r->compose,
@@ -55,8 +54,13 @@ static void ask_of(const struct round_eval *e, struct prov_ask *ask)
         .label_ids = r->label_ids,
         .label_text = r->label_text,
         .labels = r->labels,
-        .id = e->id,
     };
+}
+
+static void ask_of(const struct round_eval *e, struct prov_ask *ask)
+{
+    ask_pair(e->round, e->cand, e->batch, ask);
+    ask->id = e->id;
 }
 
 static enum bbt_rc encode_from_parts(struct round_eval *e, const struct prov_ask *ask,
@@ -523,6 +527,37 @@ static void ask_missing(struct round *r)
         look_more(r);
 }
 
+/* ---- parts, before the first question ---- */
+
+static void ask_batch(const void *arg, size_t i, struct prov_ask *ret)
+{
+    ask_pair(arg, 0, i, ret);
+}
+
+static void ask_prompt(const void *arg, size_t i, struct prov_ask *ret)
+{
+    ask_pair(arg, i, 0, ret);
+}
+
+/* False where nothing is to be made: then it is done without. */
+static bool make_parts(struct round *r)
+{
+    if (r->set->batches == 0)
+        return false;
+    r->make = (struct making){
+        .adapter = r->ep->adapter,
+        .model = r->model,
+        .batches = r->batches,
+        .prompts = &r->prompts,
+        .ask_batch = ask_batch,
+        .ask_prompt = ask_prompt,
+        .arg = r,
+        .wake = &r->op,
+    };
+    r->making = making_start(&r->make, r->q, NULL) == BBT_OK;
+    return r->making;
+}
+
 static void run_load(struct port_call *p, struct port_db *db)
 {
     struct round *r = bbt_container(p, struct round, load);
@@ -546,7 +581,14 @@ static void round_step(struct op *op)
         r->loading = false;
         if (r->load.rc != BBT_OK)
             fail_round(r, r->load.rc, &r->load.err, NULL);
-        else if (!r->failed)
+        else if (!r->failed && !make_parts(r))
+            ask_missing(r);
+    }
+    if (r->making) {
+        if (!r->make.done)
+            return;
+        r->making = false;
+        if (!r->failed)
             ask_missing(r);
     }
     if (r->running > 0)
@@ -588,7 +630,8 @@ enum bbt_rc round_start(struct round *r, struct turnq *q, struct bbt_err *err)
     if (r->job == 0 || !port_cache())
         r->cache_read = r->cache_write = false;
     if (r->fresh || r->job == 0) {
-        ask_missing(r);
+        if (!make_parts(r))
+            ask_missing(r);
         op_wake(&r->op); /* an empty round is over at once */
         return BBT_OK;
     }
@@ -622,6 +665,7 @@ void round_fini(struct round *r)
     }
     bbt_free(r->eval);
     bbt_free(r->pairs_left);
+    making_fini(&r->make);
     parts_fini(&r->own_batches);
     parts_fini(&r->prompts);
     bbt_free(r->logit);

@@ -8,7 +8,7 @@
 #ifndef ENGINE_ROUND_H
 #define ENGINE_ROUND_H
 
-#include "engine/parts.h"
+#include "engine/making.h"
 #include "engine/query.h"
 #include "engine/task.h"
 
@@ -59,7 +59,8 @@ struct round {
     /* own */
     struct op op;
     struct turnq *q;
-    bool loading, failed, hard;
+    bool loading, making, failed, hard;
+    struct making make;
     struct parts own_batches, prompts;
     uint32_t *pairs_left; /* n: of each prompt */
     struct port_call load;

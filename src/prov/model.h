@@ -116,6 +116,10 @@ struct prov_model {
 void prov_model_init(struct prov_model *m);
 void prov_model_fini(struct prov_model *m);
 
+/* All of it, parameters too, for prov_model_fini(); token_row's argument is shared. BBT_NOMEM. */
+BBT_NODISCARD enum bbt_rc prov_model_copy(
+    const struct prov_model *m, struct prov_model *ret, struct bbt_err *err);
+
 /* Keeps a JSON object of constant request parameters (NULL: none). BBT_INVALID where a value
  * is not a string, number or boolean, or where it is a name that the adapter sets itself. */
 BBT_NODISCARD enum bbt_rc prov_model_params(

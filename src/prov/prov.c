@@ -97,6 +97,18 @@ void prov_model_fini(struct prov_model *m)
     prov_model_init(m);
 }
 
+enum bbt_rc prov_model_copy(
+    const struct prov_model *m, struct prov_model *ret, struct bbt_err *err)
+{
+    char *params = bbt_strdup(m->params);
+
+    if (m->params && !params)
+        return bbt_fail(err, BBT_NOMEM, "no memory for a model");
+    *ret = *m;
+    ret->params = params;
+    return BBT_OK;
+}
+
 static enum bbt_rc check_params(const json_t *params, struct bbt_err *err)
 {
     static const char *const ours[] = {

@@ -7,6 +7,7 @@
 #include "store/st_job.h"
 #include "store/st_ledger.h"
 #include "store/st_mark.h"
+#include "store/store.h"
 #include "store/st_rate.h"
 #include "store/st_spend.h"
 
@@ -71,6 +72,11 @@ enum bbt_rc port_db_turn(
     struct port_db *db, const struct rec_turn *t, struct bbt_err *err)
 {
     return store_turn(st(db), t, err);
+}
+
+enum bbt_rc port_db_touch(struct port_db *db, struct bbt_err *err)
+{
+    return store_touch(st(db), err);
 }
 
 enum bbt_rc port_db_answer_put(

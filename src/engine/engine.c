@@ -45,6 +45,7 @@ struct engine {
     size_t days_nr;
     bool days_read;
     struct keep_ill ill;
+    bool try_disk; /* the question of `next` is one for the disk, too */
     struct rests rests;
 };
 
@@ -61,6 +62,9 @@ static void run_next(struct port_call *c, struct port_db *db)
     }
     if (c->rc == BBT_OK)
         c->rc = admit_next(&e->ask, db, &e->found, &c->err);
+    /* an ill disk is tried: the jobs that are left may have nothing to write for hours */
+    if (c->rc == BBT_NOTFOUND && e->try_disk && port_db_touch(db, &c->err) != BBT_OK)
+        c->rc = c->err.rc;
 }
 
 /* What was spent is known from the first question on that the store took. */
@@ -107,6 +111,7 @@ static void ask_next(struct engine *e)
     e->ask.shut_nr = shut_providers(e);
     e->asking = true;
     e->look = false;
+    e->try_disk = e->ill.ill;
     e->next = (struct port_call){.run = run_next, .wake = &e->admit};
     port_db_run(&e->next);
 }
@@ -187,8 +192,8 @@ static void admit_step(struct op *op)
             e->look = true;
             op_wake(&e->alarm);
         } else {
-            if (e->live_nr == 0)
-                e->ill.ill = false; /* nobody else is left who would find out */
+            if (e->live_nr == 0 || e->try_disk)
+                e->ill.ill = false; /* nobody else is left who would find out, or it took it */
         }
     }
     if (!e->asking && e->look && e->rests.loaded && !e->stopping &&

@@ -93,6 +93,8 @@ BBT_NODISCARD enum bbt_rc port_db_answer_put(
 BBT_NODISCARD enum bbt_rc port_db_answers(struct port_db *db, int64_t job,
     enum rec_phase phase, uint64_t gen, struct rec_answer **ret, size_t *ret_n,
     struct bbt_err *err);
+/* Writes what is there already: fails where the disk takes no writes. */
+BBT_NODISCARD enum bbt_rc port_db_touch(struct port_db *db, struct bbt_err *err);
 /* Marks a request as about to be sent. A mark that outlives its daemon tells which request
  * may be paid twice; the answer of the same key takes it away. */
 BBT_NODISCARD enum bbt_rc port_db_mark_put(

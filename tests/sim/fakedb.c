@@ -269,6 +269,11 @@ enum bbt_rc port_db_answers(struct port_db *db, int64_t job, enum rec_phase phas
     return rc;
 }
 
+enum bbt_rc port_db_touch(struct port_db *db, struct bbt_err *err)
+{
+    return store_touch(st(db), err);
+}
+
 enum bbt_rc port_db_mark_put(
     struct port_db *db, const struct rec_mark *mark, struct bbt_err *err)
 {

@@ -358,7 +358,8 @@ void engine_release(struct engine *e)
         struct endpoint *ep = &e->ep[i];
 
         if (ep->pause == ENDPOINT_AUTH || ep->pause == ENDPOINT_QUOTA ||
-            (!ep->pause && (ep->channel->lane.hold_until > far || ep->gate.hold_until > far)))
+            (!ep->pause && (ep->channel->lane.hold_until > far || ep->gate.hold_until > far ||
+                               ep->gate.breaker.state != BREAKER_CLOSED)))
             endpoint_resume(ep);
     }
     engine_poke(e);

@@ -32,8 +32,8 @@ void engine_poke(struct engine *e);
  * wants to try again, too. */
 void engine_reload(struct engine *e);
 
-/* Somebody wants to try again: ends pauses of providers for a credential or money, and holds
- * that are longer than what is sat out by itself (a server that asked for hours paused its
+/* Somebody wants to try again: ends pauses of providers for a credential or money, closes open
+ * breakers, and ends holds that are longer than what is sat out by itself (a server that asked for hours paused its
  * jobs; their resume is a person's decision). A person's own pause of a provider stays. */
 void engine_release(struct engine *e);
 

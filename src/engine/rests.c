@@ -59,14 +59,17 @@ static void take_rest(
         sched_hold(&c->lane, now + left);
     if (!e)
         return;
-    if (rest->until_us)
+    if (rest->until_us) {
         gate_hold(&e->gate, now + left);
-    else
+    } else if (strcmp(rest->reason, "auth") == 0) {
+        e->was_paused = true; /* credentials were read anew: one request may try them */
+        e->changed++;
+        return;
+    } else {
         endpoint_pause(e,
-            strcmp(rest->reason, "auth") == 0        ? ENDPOINT_AUTH
-                : strcmp(rest->reason, "quota") == 0 ? ENDPOINT_QUOTA
-                                                     : ENDPOINT_USER,
-            rest->text);
+            strcmp(rest->reason, "quota") == 0 ? ENDPOINT_QUOTA : ENDPOINT_USER, rest->text);
+        e->was_paused = true;
+    }
     e->kept = e->changed;
 }
 

@@ -88,6 +88,34 @@ static void test_no_money(void **state)
     free(p);
 }
 
+/* A bad credential: the same, but a restart reads credentials anew, and so tries once. */
+static void test_bad_key(void **state)
+{
+    static const enum world_net fates[] = {NET_GOOD, NET_GOOD, NET_GOOD, NET_401};
+    struct place *p = calloc(1, sizeof *p);
+    int64_t a, b;
+
+    (void)state;
+    assert_non_null(p);
+    place_open(p, (struct world_opts){.max_running = 1});
+    a = scene_submit(&p->w, &small);
+    b = scene_submit(&p->w, &(struct scene_job){.generations = 3, .seed = 5});
+    p->w.script = fates;
+    p->w.script_n = 4;
+    world_start(&p->w);
+    wait_paused(p, a);
+    some_steps(p, 1000);
+    assert_job(p, a, REC_PAUSED, "auth");
+    assert_job(p, b, REC_QUEUED, "");
+    world_stop(&p->w, false);
+    world_start(&p->w);
+    place_rest(p);
+    assert_job(p, b, REC_COMPLETED, "budget");
+    assert_job(p, a, REC_PAUSED, "auth");
+    place_close(p);
+    free(p);
+}
+
 /* A person's pause: nothing is sent, nobody is paused or fails, and the result is the same. */
 static void test_by_hand(void **state)
 {
@@ -257,6 +285,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_no_money),
+        cmocka_unit_test(test_bad_key),
         cmocka_unit_test(test_by_hand),
         cmocka_unit_test(test_outage),
         cmocka_unit_test(test_limit),

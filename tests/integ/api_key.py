@@ -150,6 +150,7 @@ def echoed(ctx):
         true(rec["detail"], f"a sentence ({rec})")
         look_everywhere(ctx, job)
         ctx.proxy.spoil(None)
+        ctx.ctl("provider", "resume", "local")  # 402 and 403 have closed it
         ctx.ctl("cancel", job)
     search(ctx)
     equal(ctx.session.stop("bbtd"), 0, "exit status")

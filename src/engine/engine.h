@@ -33,8 +33,9 @@ void engine_poke(struct engine *e);
 void engine_reload(struct engine *e);
 
 /* Somebody wants to try again: ends pauses of providers for a credential or money, closes open
- * breakers, and ends holds that are longer than what is sat out by itself (a server that asked for hours paused its
- * jobs; their resume is a person's decision). A person's own pause of a provider stays. */
+ * breakers, and ends holds that are longer than what is sat out by itself (a server that asked
+ * for hours paused its jobs; their resume is a person's decision). A person's own pause of a
+ * provider stays. */
 void engine_release(struct engine *e);
 
 /* Sends nothing more for this job and lets go of it; its row is the caller's business. Fine

@@ -265,8 +265,9 @@ static void give_up(struct query *c, const struct verdict *v)
         : v->class == VERDICT_PAUSE_QUOTA      ? "quota"
                                                : "provider";
     query_end(c, bbt_fail(&c->err,
-                    v->class == VERDICT_PAUSE_AUTH ? BBT_DENIED : BBT_INVALID, "%s: %s",
-                    c->ep->conf->name, v->text));
+                    v->class == VERDICT_PAUSE_AUTH ? BBT_DENIED : BBT_INVALID, "%s: %s%s",
+                    c->ep->conf->name, v->text,
+                    v->class == VERDICT_SHRINK ? " (give the model a smaller `batch`)" : ""));
 }
 
 /* Was an attempt without an answer charged? A server that says an error does not charge, and

@@ -142,8 +142,11 @@ enum bbt_rc render_ids(
         }
         b->len[i] = (int32_t)length_of(&row[i]);
     }
-    b->wire = (struct prov_batch){
-        .rows = n, .cols = cols, .ids = b->ids, .len = b->len, .text = b->wire.text};
+    b->wire = (struct prov_batch){.rows = n, .cols = cols, .ids = b->ids, .len = b->len};
+    for (size_t i = 0; b->text && i < n; i++)
+        bbt_free(b->text[i]);
+    bbt_free(b->text);
+    b->text = NULL;
     b->digest = digest_short(b->ids, n * cols * sizeof *b->ids) ^
         digest_short(b->len, n * sizeof *b->len);
     return BBT_OK;

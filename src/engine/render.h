@@ -20,7 +20,7 @@ struct task_batch {
                         rendered otherwise, when a limit or the tokenizer has changed */
     struct prov_batch wire;
     int32_t *ids, *len, *mask_pos;
-    char **text; /* rows; TASK_TEXT and TASK_IDS */
+    char **text; /* rows; TASK_TEXT, and TASK_IDS until the ids are there; else NULL */
 };
 
 struct task_set {
@@ -50,7 +50,8 @@ BBT_NODISCARD enum bbt_rc render_masked(struct task_batch *b, const struct tmpl_
 BBT_NODISCARD enum bbt_rc render_texts(
     struct task_batch *b, char **text, size_t n, struct bbt_err *err);
 
-/* Rows of ids, one after another, that end at the mask. Keeps the batch's texts. */
+/* Rows of ids, one after another, that end at the mask. The batch's texts, if it has some, are
+ * not needed any more and go. */
 struct render_row {
     const int32_t *id[3]; /* stretches; NULL = not there */
     size_t n[3];

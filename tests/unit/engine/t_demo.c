@@ -198,6 +198,7 @@ static void by_the_server(void **state)
     for (size_t i = 0; i < t->train.batches; i++)
         assert_int_equal(t->train.batch[i].digest, own->train.batch[i].digest);
     assert_int_equal(t->train.batch[0].wire.ids[0], 2); /* BOS */
+    assert_null(t->train.batch[0].wire.text); /* the ids tell all, and how much it is */
     assert_int_equal(t->train.tokens, own->train.tokens);
     assert_int_equal(t->demo->used, own->demo->used);
     assert_int_equal(demo_set(t, 2, &a, NULL), BBT_OK);

@@ -109,7 +109,7 @@ enum bbt_rc admit_next(struct admit_ask *ask, struct port_db *db, struct rec_job
     rc = port_db_state(db, ret->id, states, REC_RUNNING, "working", "", err);
     if (rc == BBT_OK)
         rc = port_db_event(db, ret->id, "running",
-            was == REC_RUNNING ? "resumed after a restart" : "started", err);
+            was == REC_RUNNING ? "resumed" : "started", err);
     BBT_KILLPOINT("admit-done");
     return rc;
 }

@@ -280,5 +280,9 @@ int k_provider_pause(struct ctl *c, const struct opt_args *a)
 
 int k_provider_resume(struct ctl *c, const struct opt_args *a)
 {
-    return act(c, a->pos[0], ":resume", "in use");
+    int code = act(c, a->pos[0], ":resume", "in use");
+
+    if (code == CTL_OK)
+        ctl_note(c, "Jobs that were paused with it: bbtctl resume reason:quota");
+    return code;
 }

@@ -88,6 +88,13 @@ uint64_t quota_when(struct quota *q, uint64_t tokens, uint64_t now)
     return at;
 }
 
+/* So long one such request is, by the pace. */
+static uint64_t length(const struct quota *q, unsigned d, uint64_t amount)
+{
+    return (uint64_t)((unsigned __int128)amount * QUOTA_MINUTE_US * PACE_DEN /
+        ((unsigned __int128)q->cap[d] * PACE_NUM));
+}
+
 /* Generic cell rate: each request pushes the next one's time on by its own length. */
 static void pace(struct quota *q, unsigned d, uint64_t amount, uint64_t now)
 {
@@ -97,8 +104,7 @@ static void pace(struct quota *q, unsigned d, uint64_t amount, uint64_t now)
         return;
     if (q->pace_us[d] > from)
         from = q->pace_us[d];
-    q->pace_us[d] = from + (uint64_t)((unsigned __int128)amount * QUOTA_MINUTE_US * PACE_DEN /
-                               ((unsigned __int128)q->cap[d] * PACE_NUM));
+    q->pace_us[d] = from + length(q, d, amount);
 }
 
 void quota_reserve(struct quota *q, uint64_t tokens, uint64_t now)
@@ -129,6 +135,14 @@ void quota_more(struct quota *q, uint64_t tokens, uint64_t now)
 {
     slide_add(&q->log, now, 0, tokens);
     pace(q, SLIDE_TOKENS, tokens, now);
+}
+
+void quota_less(struct quota *q, uint64_t tokens, uint64_t at)
+{
+    uint64_t pace = q->cap[SLIDE_TOKENS] == QUOTA_NEVER ? 0 : length(q, SLIDE_TOKENS, tokens);
+
+    slide_less(&q->log, at, tokens);
+    q->pace_us[SLIDE_TOKENS] -= pace < q->pace_us[SLIDE_TOKENS] ? pace : 0;
 }
 
 void quota_learn(struct quota *q, unsigned dim, const struct quota_seen *seen, uint64_t now)

@@ -65,8 +65,9 @@ uint64_t quota_when(struct quota *q, uint64_t tokens, uint64_t now);
 void quota_reserve(struct quota *q, uint64_t tokens, uint64_t now);
 void quota_sent(struct quota *q, uint64_t tokens, uint64_t now);
 void quota_back(struct quota *q, uint64_t tokens);
-/* A request was larger than it was reserved for. */
+/* A request was larger than it was reserved for; or smaller, sent at `at`. */
 void quota_more(struct quota *q, uint64_t tokens, uint64_t now);
+void quota_less(struct quota *q, uint64_t tokens, uint64_t at);
 
 /* What an answer said; `dim` as in slide.h. Used where `honour`. A limit of our own is never
  * raised by it. */

@@ -307,6 +307,7 @@ void sched_sent(struct sched_item *item, uint64_t now)
 {
     assert(item->state == SCHED_SENT && item->reserved);
     item->reserved = false;
+    item->sent_us = now;
     quota_sent(&item->flow->lane->quota, item->cost, now);
 }
 
@@ -315,10 +316,13 @@ void sched_settle(struct sched_item *item, uint64_t tokens, uint64_t now)
     struct sched_flow *f = item->flow;
 
     assert(item->state == SCHED_SENT && !item->reserved);
-    if (tokens <= item->cost)
-        return;
-    quota_more(&f->lane->quota, tokens - item->cost, now);
-    f->clock += price(f, tokens - item->cost);
+    if (tokens > item->cost) {
+        quota_more(&f->lane->quota, tokens - item->cost, now);
+        f->clock += price(f, tokens - item->cost);
+    } else if (tokens && tokens < item->cost) {
+        quota_less(&f->lane->quota, item->cost - tokens, item->sent_us);
+        f->clock -= price(f, item->cost - tokens);
+    }
 }
 
 static void learn(struct sched_item *item, enum sched_outcome outcome, uint64_t now)

@@ -48,6 +48,7 @@ struct sched_item {
     bool reserved, probe;           /* while SENT: quota not stamped yet; a half-open probe */
     uint64_t seq;                   /* order of the first sched_put() */
     uint64_t not_before;            /* while delayed */
+    uint64_t sent_us;               /* when it left */
     struct sched_item *prev, *next; /* within the flow: queued items */
     struct pheap_node node;         /* ready: flow's heap by seq; delayed: lane's by time */
 };
@@ -119,7 +120,7 @@ struct sched_item *sched_next(
 /* The item leaves now. */
 void sched_sent(struct sched_item *item, uint64_t now);
 
-/* It took more tokens than its cost: the rest is charged too. */
+/* So many tokens it took in truth (0: nobody knows): what it was taken for is put right. */
 void sched_settle(struct sched_item *item, uint64_t tokens, uint64_t now);
 
 /* The item came back; one that was never sent costs nothing. It is idle afterwards: it may be

@@ -30,6 +30,23 @@ void slide_add(struct slide *s, uint64_t at, uint64_t requests, uint64_t tokens)
     s->sum[SLIDE_TOKENS] += tokens;
 }
 
+void slide_less(struct slide *s, uint64_t at, uint64_t tokens)
+{
+    for (size_t i = s->n; i-- > 0;) {
+        struct slide_cell *c = cell_at(s, i);
+
+        if (at < c->first_us)
+            continue;
+        if (at > c->last_us)
+            return;
+        if (tokens > c->amount[SLIDE_TOKENS])
+            tokens = c->amount[SLIDE_TOKENS];
+        c->amount[SLIDE_TOKENS] -= tokens;
+        s->sum[SLIDE_TOKENS] -= tokens;
+        return;
+    }
+}
+
 void slide_expire(struct slide *s, uint64_t now)
 {
     while (s->n) {

@@ -33,6 +33,9 @@ void slide_init(struct slide *s, uint64_t span_us);
 /* Notes what is sent at `at`; a time before the latest entry counts as that one. */
 void slide_add(struct slide *s, uint64_t at, uint64_t requests, uint64_t tokens);
 
+/* Of what was added at `at` some tokens were none after all. Fine where that is forgotten. */
+void slide_less(struct slide *s, uint64_t at, uint64_t tokens);
+
 /* Forgets what no longer counts at `now`. */
 void slide_expire(struct slide *s, uint64_t now);
 

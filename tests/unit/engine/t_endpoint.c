@@ -151,6 +151,44 @@ static void test_turns(void **state)
     bench_close(b);
 }
 
+/* Two endpoints, one limit: together they keep it, at the server's end. */
+static void test_shared_limit(void **state)
+{
+    struct bench *b = bench_open((struct world_opts){.requests_per_minute = 20});
+    struct waiter *x = calloc(30, sizeof *x);
+    struct endpoint other;
+    struct sched_flow flow;
+    uint64_t from = b->p.w.now_us;
+
+    (void)state;
+    assert_non_null(x);
+    checks_limits(b->p.c, 20, 0);
+    assert_int_equal(
+        endpoint_init(&other, b->p.w.conf->providers.item, &b->ch, NULL, &b->err), BBT_OK);
+    other.ill = &b->ill;
+    endpoint_flow(&other, &flow, 1);
+    for (size_t i = 0; i < 30; i++) {
+        op_init(&x[i].op, &b->p.w.q, nothing);
+        x[i].q = (struct query){.ep = i % 2 ? &b->ep : &other,
+            .flow = i % 2 ? &b->flow : &flow, .encode = encode, .decode = decode,
+            .wake = &x[i].op};
+        query_init(&x[i].q, &b->p.w.q);
+        query_start(&x[i].q);
+    }
+    assert_true(world_until(&b->p.w, all_done, x, STEPS_MAX));
+    assert_int_equal(b->ep.answered, 15);
+    assert_int_equal(other.answered, 15);
+    assert_true(b->p.w.now_us - from > UINT64_C(60000000));
+    for (size_t i = 0; i < 30; i++) {
+        query_fini(&x[i].q);
+        op_fini(&x[i].op);
+    }
+    b->ch.endpoints = &b->ep;
+    endpoint_fini(&other);
+    free(x);
+    bench_close(b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -158,6 +196,7 @@ int main(void)
         cmocka_unit_test(test_find),
         cmocka_unit_test(test_why),
         cmocka_unit_test(test_turns),
+        cmocka_unit_test(test_shared_limit),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -36,9 +36,10 @@ void checks_paid(struct checks *c, int64_t sent_wall_us, uint64_t tokens)
             (long long)day, (unsigned long long)m->day[day], (unsigned long long)m->cap);
 }
 
+/* Nobody charges for the tokens of a text. */
 static bool is_question(const struct port_http *x)
 {
-    return strcmp(x->method, "POST") == 0;
+    return strcmp(x->method, "POST") == 0 && strcmp(x->path, "/v1/tokenize") != 0;
 }
 
 /* Every question on the wire has a reservation that a crash would not lose. */

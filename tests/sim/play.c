@@ -48,6 +48,12 @@ static void spec_of(unsigned n, struct scene_job *ret)
         ret->generations = TUNE_SNAPSHOT_EVERY + 3;
 }
 
+/* The last model is a causal one, whose server tokenises. */
+static const char *kind_of(unsigned model)
+{
+    return model == PLAY_MODELS - 1 ? "sglang-score" : NULL;
+}
+
 void play_rehearse(struct play_references *refs)
 {
     struct world *w = calloc(1, sizeof *w);
@@ -62,7 +68,8 @@ void play_rehearse(struct play_references *refs)
             int64_t id;
 
             spec_of(n, &spec);
-            world_open(w, &(struct world_opts){.seed = 1, .lm_seed = 50 + m, .disk = true});
+            world_open(w, &(struct world_opts){
+                .seed = 1, .lm_seed = 50 + m, .kind = kind_of(m), .disk = true});
             id = scene_submit(w, &spec);
             world_start(w);
             if (!world_until(w, scene_quiet, NULL, CALM_STEPS) ||
@@ -286,6 +293,7 @@ static void open_play(struct play *p, uint64_t seed, enum world_mutant mutant)
     w->seed = seed; /* for the draws before it is open */
     p->model = (unsigned)world_draw(w, PLAY_MODELS);
     o.lm_seed = 50 + p->model;
+    o.kind = kind_of(p->model);
     limit = 1 + (unsigned)world_draw(w, 6);
     o.concurrency = limit;
     o.max_running = running[world_draw(w, 3)];

@@ -7,7 +7,7 @@
 #include "scene.h"
 
 #define PLAY_SPECS 24 /* different jobs */
-#define PLAY_MODELS 3 /* different servers */
+#define PLAY_MODELS 4 /* different servers; the last one is a causal model's */
 
 /* What the undisturbed run of a job ends with. */
 struct play_reference {

@@ -197,7 +197,7 @@ char *scene_text(const struct scene_job *j)
         or_else(j->name, "job"), j->priority, or_else(j->model, "sim"), train, shots, held,
         concat ? "" : "{prompt} ", talks ? "" : " .", or_else(j->metric, "accuracy"),
         j->no_search ? "none" : "soft", or_n(j->tokens, 2), or_n(j->dim, 6), mode,
-        or_else(j->init, "zero"), talks ? ",\"at\":\"embedding\"" : "",
+        talks ? "zero" : or_else(j->init, "zero"), talks ? ",\"at\":\"embedding\"" : "",
         or_else(j->projection, "normal"), talks ? ",\"scale\":0.5" : "",
         or_n(j->popsize, 4), or_n(j->seed, 1),
         or_else(j->loss, "cross_entropy"), or_n(j->dev_every, 2),

@@ -280,9 +280,5 @@ int k_provider_pause(struct ctl *c, const struct opt_args *a)
 
 int k_provider_resume(struct ctl *c, const struct opt_args *a)
 {
-    int code = act(c, a->pos[0], ":resume", "in use");
-
-    if (code == CTL_OK)
-        ctl_note(c, "Jobs that were paused with it: bbtctl resume reason:quota");
-    return code;
+    return act(c, a->pos[0], ":resume", "in use");
 }

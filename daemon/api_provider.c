@@ -5,6 +5,8 @@
 #include "base/killpoint.h"
 #include "engine/ability.h"
 #include "loop/loop.h"
+#include "store/st_event.h"
+#include "store/st_job.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -106,12 +108,63 @@ struct pause_api {
     bool pause;
 };
 
+/* Is this job's provider the one of that name? */
+static enum bbt_rc asks(
+    struct store *s, int64_t job, const char *provider, bool *ret, struct bbt_err *err)
+{
+    struct rec_job row;
+    char *text = NULL;
+    json_t *spec = NULL;
+    enum bbt_rc rc = store_job_get(s, job, &row, &text, err);
+
+    if (rc == BBT_OK)
+        rc = json_parse(text, strlen(text), "spec", &spec, err);
+    *ret = rc == BBT_OK && strcmp(json_get_str(spec, "provider", ""), provider) == 0;
+    json_decref(spec);
+    bbt_free(text);
+    return rc;
+}
+
+static enum bbt_rc queue_again(struct store *s, int64_t job, struct bbt_err *err)
+{
+    struct store_move m = {job, 1u << REC_PAUSED, REC_QUEUED, "slots",
+        "its provider was resumed", port_wall_us()};
+    struct rec_event e = {.job = job, .wall_us = m.wall_us, .kind = "queued"};
+    enum bbt_rc rc = store_job_state(s, &m, err);
+
+    (void)snprintf(e.text, sizeof e.text, "%s", m.detail);
+    return rc == BBT_OK ? store_event_add(s, &e, NULL, err) : rc;
+}
+
+/* The jobs that its wall has paused go on with it. */
+static enum bbt_rc wake_jobs(struct store *s, const char *provider, struct bbt_err *err)
+{
+    const struct store_filter paused = {.states = 1u << REC_PAUSED};
+    struct rec_job *rows = NULL;
+    size_t n = 0;
+    enum bbt_rc rc = store_job_list(s, &paused, &rows, &n, err);
+
+    for (size_t i = 0; rc == BBT_OK && i < n; i++) {
+        bool its = false;
+
+        if (strcmp(rows[i].reason, "quota") != 0 && strcmp(rows[i].reason, "auth") != 0)
+            continue;
+        rc = asks(s, rows[i].id, provider, &its, err);
+        if (rc == BBT_OK && its)
+            rc = queue_again(s, rows[i].id, err);
+    }
+    bbt_free(rows);
+    return rc;
+}
+
 static void run_pause(struct port_call *c, struct port_db *db)
 {
     struct pause_api *p = bbt_container(c, struct pause_api, a.call);
 
     BBT_KILLPOINT("provider-pause");
     c->rc = port_db_rest_put(db, &p->row, &c->err);
+    if (c->rc == BBT_OK && !p->pause)
+        c->rc = wake_jobs((struct store *)db, p->row.name, &c->err);
 }
 
 static void pause_then(struct api *a)

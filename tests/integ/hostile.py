@@ -123,6 +123,29 @@ def slow_down(ctx):
 
 
 @case
+def no_money(ctx):
+    """402 pauses the job and keeps others from the same wall; provider resume lets all go on"""
+    s = ctx.session
+    ctx.proxy.echo = (402, b'{"error":"out of credit"}', "application/json")
+    ctx.proxy.spoil("echo", after=12)
+    first = s.submit(ctx.job)
+    s.ctl("wait", first, "--for", "paused", "--timeout", "60s", check=False)
+    equal((s.job(first)["state"], s.job(first)["reason"]), ("paused", "quota"), "first job")
+    second = s.submit(ctx.job)
+    session.wait_until("the second says why",
+                       lambda: s.job(second)["reason"] == "provider_paused")
+    equal(s.job(second)["state"], "queued", "second job")
+    true("out of credit" in s.job(second)["detail"], f"{s.job(second)}")
+    true(ctx.proxy.spoiled <= 4, f"{ctx.proxy.spoiled} ran into the wall: more than were under way")
+    ctx.proxy.spoil(None)
+    true("quota" in s.ctl("provider", "show", "local")[1], "provider show")
+    s.ctl("provider", "resume", "local")
+    for job in (first, second):
+        equal(s.finish(job, 60)["state"], "completed", f"{s.job(job)}")
+        true(prompt_of(s, job) == ctx.prompt, "the prompt differs")
+
+
+@case
 def spoiled_probe(ctx):
     """garbage during the probe stops the job before it begins"""
     s = ctx.session

@@ -108,7 +108,7 @@ struct checks {
     size_t arrivals, arrivals_room;
     /* the breaker */
     unsigned bad_row;
-    uint64_t bad_us;
+    uint64_t bad_us, sent_us;
     const struct port_http *trial; /* the one request, where it is on the wire */
 };
 

@@ -45,6 +45,7 @@ void checks_rate_forget(struct checks *c)
 void checks_rate_sent(struct checks *c, const struct port_http *x)
 {
     checks_cap_sent(c, x);
+    c->sent_us = c->w->now_us;
     if (c->bad_row < BREAKER_ROW)
         return;
     if (c->w->now_us < c->bad_us + BREAKER_OPEN_US)
@@ -68,7 +69,9 @@ void checks_fate(struct checks *c, const struct port_http *x, enum world_net fat
     case NET_RESET:
     case NET_LOST:
     case NET_HANG:
-        if (++c->bad_row <= BREAKER_ROW || x == c->trial)
+        if (++c->bad_row <= BREAKER_ROW) /* it may have opened as soon as the last one left */
+            c->bad_us = c->sent_us;
+        else if (x == c->trial)
             c->bad_us = c->w->now_us; /* those that were under way change nothing */
         break;
     default:

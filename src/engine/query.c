@@ -131,8 +131,16 @@ static void query_end(struct query *c, enum bbt_rc rc)
 /* The turn was taken and comes back unused or used. */
 static void give_back(struct query *c, enum sched_outcome outcome)
 {
+    const struct breaker *b = &c->ep->gate.breaker;
+    enum breaker_state was = b->state;
+
     sched_done(&c->item, outcome, port_now_us());
     channel_kick(c->ep->channel);
+    if (b->state == BREAKER_OPEN && was != BREAKER_OPEN)
+        log_warn("provider-away", "%s does not answer; one request tries it in %.0f s",
+            c->ep->conf->name, (double)b->open_len / 1e6);
+    else if (b->state == BREAKER_CLOSED && was != BREAKER_CLOSED)
+        log_info("provider-back", "%s answers again", c->ep->conf->name);
 }
 
 static const char *reply_header(const void *arg, const char *name)

@@ -33,6 +33,8 @@ static void show_job(const struct ctl *c, const json_t *job)
         show_live(live);
     sheet_count("evaluations", usage, "evaluations");
     sheet_count("requests", usage, "requests");
+    if (json_get_int(usage, "cached", 0))
+        sheet_count("  from the cache", usage, "cached");
     if (json_get_int(usage, "repeated", 0))
         sheet_count("  repeated", usage, "repeated");
     if (json_get_int(usage, "failures", 0))

@@ -59,6 +59,7 @@ struct rec_usage {
     uint64_t tokens_out;
     uint64_t active_us; /* time spent running */
     uint64_t cost;      /* nano-dollars, with what was charged without an answer */
+    uint64_t cached;    /* answers of the response cache; not among the requests */
 };
 
 struct rec_job {

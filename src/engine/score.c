@@ -285,11 +285,12 @@ json_t *score_usage(const struct rec_usage *u)
     char cost[MONEY_TEXT];
 
     money_print(u->cost, cost);
-    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:s, s:s}", "generations",
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:s, s:s}", "generations",
         (json_int_t)u->generations, "evaluations", (json_int_t)u->evaluations, "examples",
         (json_int_t)u->examples, "requests", (json_int_t)u->requests, "repeated",
         (json_int_t)u->repeated, "failures", (json_int_t)u->failures, "tokens_in",
-        (json_int_t)u->tokens_in, "tokens_out", (json_int_t)u->tokens_out, "seconds",
+        (json_int_t)u->tokens_in, "tokens_out", (json_int_t)u->tokens_out, "cached",
+        (json_int_t)u->cached, "seconds",
         (double)u->active_us / 1e6, "cost", cost, "currency", "USD");
 }
 

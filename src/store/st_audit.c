@@ -17,16 +17,17 @@ static const char *const laws[] = {
 
     /* a finished job without rows gave its ledger up (retention); deleted_us = 1 and a mark
      * of no phase tell that this is under way */
-    "WITH led AS (SELECT job, sum(attempts > 0) AS n, sum(iif(phase = 0, rows, 0)) AS ex, "
+    "WITH led AS (SELECT job, sum(attempts > 0) AS n, sum(attempts = 0) AS ch, "
+    "sum(iif(phase = 0, rows, 0)) AS ex, "
     "sum(iif(attempts > 0, tokens_in, 0)) AS ti, sum(iif(attempts > 0, tokens_out, 0)) AS tn, "
     "sum(repeated) AS rep FROM answer "
     "GROUP BY job) "
-    "SELECT printf('job %d: counted %d requests, %d examples, %d + %d tokens, %d "
-    "repeated; the ledger has %d, %d, %d + %d, %d', id, requests, examples, tokens_in, "
-    "tokens_out, repeated, ifnull(n, 0), ifnull(ex, 0), ifnull(ti, 0), ifnull(tn, 0), "
-    "ifnull(rep, 0)) FROM job LEFT JOIN led ON led.job = id "
-    "WHERE (requests, examples, tokens_in, tokens_out, repeated) IS NOT "
-    "(ifnull(n, 0), ifnull(ex, 0), ifnull(ti, 0), ifnull(tn, 0), ifnull(rep, 0)) "
+    "SELECT printf('job %d: counted %d requests, %d cached, %d examples, %d + %d tokens, %d "
+    "repeated; the ledger has %d, %d, %d, %d + %d, %d', id, requests, cached, examples, "
+    "tokens_in, tokens_out, repeated, ifnull(n, 0), ifnull(ch, 0), ifnull(ex, 0), "
+    "ifnull(ti, 0), ifnull(tn, 0), ifnull(rep, 0)) FROM job LEFT JOIN led ON led.job = id "
+    "WHERE (requests, cached, examples, tokens_in, tokens_out, repeated) IS NOT (ifnull(n, 0), "
+    "ifnull(ch, 0), ifnull(ex, 0), ifnull(ti, 0), ifnull(tn, 0), ifnull(rep, 0)) "
     "AND NOT (n IS NULL AND ended_us > 0) AND deleted_us <> 1 AND NOT EXISTS (SELECT 1 FROM "
     "mark WHERE mark.job = id AND phase = -1)",
 

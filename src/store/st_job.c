@@ -11,7 +11,7 @@
     "id, name, state, deleted_us, reason, detail, priority, created_us, started_us, "  \
     "ended_us, updated_us, generations, evaluations, examples, requests, repeated, "   \
     "failures, tokens_in, tokens_out, active_us, generations_max, evaluations_max, "   \
-    "best_dev, last_loss, job.owner, cost"
+    "best_dev, last_loss, job.owner, cost, cached"
 
 #define STATE "iif(deleted_us > 0, 'deleted', state)"
 
@@ -52,6 +52,7 @@ static void read_job(struct query *q, struct rec_job *j)
     j->last_loss = db_col_real(q);
     j->owner = db_col_int(q);
     j->usage.cost = db_col_u64(q);
+    j->usage.cached = db_col_u64(q);
 }
 
 static enum bbt_rc fail_no_job(int64_t id, struct bbt_err *err)
@@ -421,7 +422,7 @@ enum bbt_rc store_usage_add(
         "examples = examples + ?, requests = requests + ?, repeated = repeated + ?, "
         "failures = failures + ?, tokens_in = tokens_in + ?, tokens_out = tokens_out + "
         "?, "
-        "active_us = active_us + ?, cost = cost + ? WHERE id = ?");
+        "active_us = active_us + ?, cost = cost + ?, cached = cached + ? WHERE id = ?");
     db_u64(&q, add->generations);
     db_u64(&q, add->evaluations);
     db_u64(&q, add->examples);
@@ -432,6 +433,7 @@ enum bbt_rc store_usage_add(
     db_u64(&q, add->tokens_out);
     db_u64(&q, add->active_us);
     db_u64(&q, add->cost);
+    db_u64(&q, add->cached);
     db_int(&q, job);
     rc = db_done(&q, err);
     if (rc == BBT_OK && db_changed(s) == 0)

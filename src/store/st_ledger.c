@@ -66,6 +66,7 @@ static enum bbt_rc add_row(
         .tokens_in = paid ? a->tokens_in : 0,
         .tokens_out = paid ? a->tokens_out : 0,
         .cost = a->cost,
+        .cached = !paid,
     };
     enum bbt_rc rc = insert_answer(s, a, err);
     bool fresh = rc == BBT_OK && db_changed(s) > 0;

@@ -78,6 +78,8 @@ def second_is_free(ctx):
     true(asked <= 6, f"{asked} calls: more than the probe's")
     equal(again["usage"]["requests"], 0, f"{again['usage']}")
     equal(again["usage"]["tokens_in"], 0, f"{again['usage']}")
+    equal(again["usage"]["cached"], first["usage"]["requests"], f"{again['usage']}")
+    true("from the cache" in ctx.session.ctl("show", again["id"])[1], "show says so")
     equal(again["usage"]["evaluations"], first["usage"]["evaluations"], "evaluations")
     equal(ctx.session.ctl("server", "check", check=False)[0], 0, "server check")
 

@@ -220,8 +220,8 @@ static void test_usage(void **state)
 {
     struct room *r = *state;
     int64_t id = add_job(r, "u");
-    const struct rec_usage one = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10};
-    const struct rec_usage twice = {2, 4, 6, 8, 10, 12, 14, 16, 18, 20};
+    const struct rec_usage one = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11};
+    const struct rec_usage twice = {2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22};
     struct rec_job j;
 
     ok(store_usage_add(r->s, id, &one, &r->err));

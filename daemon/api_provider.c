@@ -178,6 +178,7 @@ static void pause_then(struct api *a)
     else if (!p->pause)
         endpoint_resume(p->ep);
     engine_poke(a->d->engine);
+    port_changed(0); /* jobs were queued with it */
     a->json = view_provider(p->ep);
     (void)json_object_set_new(a->json, "changed", json_boolean(was != p->pause));
 }

@@ -178,8 +178,11 @@ static void admit_step(struct op *op)
     if (e->asking && e->next.done) {
         e->asking = false;
         open_till(e);
-        if (e->next.rc == BBT_OK || e->next.rc == BBT_NOTFOUND)
+        if (e->next.rc == BBT_OK || e->next.rc == BBT_NOTFOUND) {
             e->hold_first = false;
+            if (e->ask.hold)
+                port_changed(0); /* the jobs that it paused */
+        }
         if (e->next.rc == BBT_OK) {
             e->ill.ill = false;
             take_over(e);

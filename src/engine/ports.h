@@ -195,7 +195,8 @@ void port_http_fini(struct port_http *x);
 
 /* ---- telling ---- */
 
-/* Something that watchers may want to see has become durable for this job. */
+/* Something that watchers may want to see has become durable for this job (0: for several, or
+ * for a provider). Whoever has an event committed says so: nobody asks the store again. */
 void port_changed(int64_t job);
 
 #endif

@@ -188,6 +188,8 @@ static void rests_step(struct op *op)
         if (r->keep.call.rc != BBT_OK) {
             log_error("store-trouble", "rests of providers: %s", r->keep.call.err.msg);
             r->given_up = r->stopping;
+        } else if (r->event) {
+            port_changed(0);
         }
         if (r->loaded)
             *r->kept = r->kept_value;

@@ -356,11 +356,12 @@ static bool is_done(struct play *p)
     return all_over(p) && user_quiet(&p->user) && user_heard(&p->user);
 }
 
+/* Some request is nearly always under way. */
 static const char *who_waits(struct play *p)
 {
-    return !all_over(p)               ? "ends: jobs are left"
-           : !user_quiet(&p->user) ? "reply: a request is not answered"
-                                   : "events: a listener has not heard all";
+    return !all_over(p)            ? "ends: jobs are left"
+        : !user_heard(&p->user) ? "events: a listener has not heard all"
+                                : "reply: a request is not answered";
 }
 
 static void calm(struct play *p)

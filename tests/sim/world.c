@@ -143,7 +143,7 @@ bool port_timer_fired(const struct port_timer *t)
 void port_changed(int64_t job)
 {
     the->changes++;
-    if (the->daemon)
+    if (the->daemon && the->mutant != MUTANT_FORGET_CHANGE)
         events_changed(the->daemon->events, job);
 }
 

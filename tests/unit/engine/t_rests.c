@@ -4,6 +4,7 @@
 #include "engine/admit.h"
 #include "engine/channel.h"
 #include "engine/rests.h"
+#include "store/st_event.h"
 #include "store/st_rate.h"
 
 #define S UINT64_C(1000000)
@@ -162,6 +163,46 @@ static void test_by_hand(void **state)
     free(p);
 }
 
+static int64_t events_of(struct place *p, const char *kind)
+{
+    struct rec_event *e = NULL;
+    struct bbt_err err;
+    size_t n = 0;
+    int64_t found = 0;
+
+    assert_int_equal(store_event_list(p->w.store, 0, 0, 100, &e, &n, &err), BBT_OK);
+    for (size_t i = 0; i < n; i++)
+        found += strcmp(e[i].kind, kind) == 0;
+    bbt_free(e);
+    return found;
+}
+
+/* Watchers hear that a provider's event is durable, though no job has anything to tell. */
+static void test_told(void **state)
+{
+    struct place *p = calloc(1, sizeof *p);
+    unsigned told;
+
+    (void)state;
+    assert_non_null(p);
+    place_open(p, (struct world_opts){0});
+    world_start(&p->w);
+    some_steps(p, 100);
+    told = p->w.changes;
+    endpoint_pause(fake(p), ENDPOINT_USER, "the bill comes first");
+    engine_poke(p->w.engine);
+    some_steps(p, 100);
+    assert_int_equal(events_of(p, "provider-paused"), 1);
+    assert_int_equal(p->w.changes, told + 1);
+    endpoint_resume(fake(p));
+    engine_poke(p->w.engine);
+    some_steps(p, 100);
+    assert_int_equal(events_of(p, "provider-resumed"), 1);
+    assert_int_equal(p->w.changes, told + 2);
+    place_close(p);
+    free(p);
+}
+
 /* Two hours without a server: all jobs complete, few requests tried it, the live reason says
  * outage and how long it waits. */
 static void test_outage(void **state)
@@ -287,6 +328,7 @@ int main(void)
         cmocka_unit_test(test_no_money),
         cmocka_unit_test(test_bad_key),
         cmocka_unit_test(test_by_hand),
+        cmocka_unit_test(test_told),
         cmocka_unit_test(test_outage),
         cmocka_unit_test(test_limit),
         cmocka_unit_test(test_learned_limit),

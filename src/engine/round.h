@@ -19,7 +19,7 @@
  * template, at both ends. */
 #define ROUND_SLACK 64u
 
-struct round_eval; /* one pair */
+struct eval; /* one pair (eval.h) */
 
 struct round {
     /* in */
@@ -68,7 +68,7 @@ struct round {
     size_t known_n;
     struct rec_mark *marks;
     size_t marks_n;
-    struct round_eval *eval;
+    struct eval *eval;
     size_t evals, running;
     size_t look_at, looking; /* next pair for the cache, and how many are there */
 };
@@ -86,5 +86,14 @@ void round_drop(struct round *r, bool hard);
 
 /* Only when done, or never started. */
 void round_fini(struct round *r);
+
+/* ---- for the pairs ---- */
+
+/* An answer is in: its numbers go to their place. */
+void round_take(struct round *r, const struct rec_answer *a);
+
+/* Nothing more is sent; the first reason counts. `err` may be NULL. */
+void round_fail(struct round *r, enum bbt_rc rc, const struct bbt_err *err,
+    const char *reason);
 
 #endif

@@ -1,5 +1,6 @@
 #include "bench.h"
 
+#include "engine/eval.h"
 #include "engine/round.h"
 
 #define N 3 /* prompts */

@@ -3,10 +3,12 @@
 documentation with json and struct alone (never from bbtd's encoder).
 
 Sources: kserve/open-inference-protocol, specification/protocol/inference_rest.md;
-triton-inference-server/server, docs/protocol/extension_binary_data.md.
+triton-inference-server/server, docs/protocol/extension_binary_data.md; for TensorRT-LLM
+NVIDIA/TensorRT-LLM, triton_backend/all_models/inflight_batcher_llm/tensorrt_llm/config.pbtxt.
 
 Usage: tools/golden_kserve2.py FOLDER
 """
+import hashlib
 import json
 import os
 import struct
@@ -18,7 +20,8 @@ LEN = [8, 6]
 MASK_POS = [5, 4]
 LABELS = [9, 30, 1]
 PROMPT = [((i * 7) % 11 - 5) / 8 for i in range(P * H)]
-CODE = {"INT64": "q", "INT32": "i", "FP64": "d", "FP32": "f", "FP16": "e"}
+CODE = {"INT64": "q", "INT32": "i", "FP64": "d", "FP32": "f", "FP16": "e",
+        "UINT64": "Q", "BOOL": "?"}
 
 
 def raw(kind, values):
@@ -142,6 +145,62 @@ def requests():
         [("input_ids", [3], "INT64", LABELS)], True)
 
 
+TRT_V = 40
+TRT_WIDTH = 48  # engines pad the vocabulary
+TRT_ONES = ["end_id", "pad_id", "beam_width", "runtime_top_k"]
+
+
+def trt_request(head, kind, bos, extra, ones):
+    """The first example; `bos` tokens stay before the prompt, which may be absent (kind None)."""
+    n = P if kind else 0
+    ids, size = IDS[0][:bos] + list(range(TRT_V, TRT_V + n)) + IDS[0][bos:], LEN[0] + n
+    one = lambda name, v: (name, [1, 1], "INT32", [v])
+    tensors = [("input_ids", [1, size], "INT32", ids), one("input_lengths", size),
+               one("request_output_len", 1),
+               ("return_generation_logits", [1, 1], "BOOL", [True])]
+    if kind:
+        tensors.append(one("prompt_vocab_size", P))
+    tensors += [one(name, int(name[-2:] != "id")) for name in ones]
+    if kind:
+        tensors.append(("prompt_embedding_table", [1, P, H], kind, PROMPT))
+    if extra:
+        digest = hashlib.sha256(struct.pack("<%df" % len(PROMPT), *PROMPT)).digest()
+        own = struct.unpack("<Q", digest[:8])[0]
+        tensors.append(("prompt_table_extra_ids", [1, size], "UINT64",
+                        [own if t >= TRT_V else 0 for t in ids]))
+    return request("/v2/models/m/infer", dict(head, outputs=["generation_logits"]), tensors, True)
+
+
+def trt_requests():
+    yield "trtllm-req", trt_request({"id": "r7g12c3", "parameters": {"note": "x"}}, "FP16", 1,
+                                    True, TRT_ONES)
+    yield "trtllm-bare-req", trt_request({}, "FP32", 0, False, [])
+    yield "trtllm-bf16-req", trt_request({}, "BF16", 0, True, ["pad_id"])
+    yield "trtllm-manual-req", trt_request({}, None, 1, False, TRT_ONES)
+
+
+def trt_answers():
+    logits = ("generation_logits", [1, 1, 1, TRT_WIDTH], "FP32",
+              [(v - 200) / 4 for v in range(TRT_WIDTH)])
+    yield "trtllm-ans", response([logits], True)
+    yield "trtllm-json-ans", response([logits], False)
+    yield "trtllm-several-ans", response([
+        ("output_ids", [1, 1, 9], "INT32", list(range(9))),
+        logits[:2] + ("FP16",) + logits[3:],
+        ("sequence_length", [1, 1], "INT32", [9])], True)
+
+
+def trt_metadata():
+    one = lambda name: (name, "INT32", [-1, 1])
+    yield "trtllm-meta", meta(
+        [("input_ids", "INT32", [-1, -1]), one("input_lengths"), one("request_output_len"),
+         *map(one, TRT_ONES), ("prompt_embedding_table", "FP16", [-1, -1, -1]),
+         one("prompt_vocab_size"), ("prompt_table_extra_ids", "UINT64", [-1, -1]),
+         ("return_log_probs", "BOOL", [-1, 1]), ("return_generation_logits", "BOOL", [-1, 1])],
+        [("output_ids", "INT32", [-1, -1, -1]),
+         ("generation_logits", "FP32", [-1, -1, -1, -1])], "tensorrt_llm")
+
+
 def answers():
     picked = [logit(b, v) for b in range(B) for v in LABELS]
     lab = ("logits", [B, len(LABELS)], "FP32", picked)
@@ -208,7 +267,8 @@ def metadata():
 
 
 def main():
-    for group in (requests(), answers(), metadata()):
+    for group in (requests(), answers(), metadata(), trt_requests(), trt_answers(),
+                  trt_metadata()):
         for name, data in group:
             with open(os.path.join(sys.argv[1], name + ".http"), "wb") as f:
                 f.write(data)

@@ -48,14 +48,16 @@ __attribute__((format(printf, 3, 4))) static void say(
 /* Which row a failure belongs to: by what it calls for, else by how far the probe came. */
 static enum row culprit(const struct probe *p)
 {
+    enum conf_kind kind = p->ep->conf->kind;
+    unsigned trials = kind == CONF_TRTLLM ? 4 : 2; /* step of the first trial question */
+
     if (p->rc == BBT_DENIED || (p->reason && strcmp(p->reason, "auth") == 0))
         return KEY;
     if (p->rc == BBT_AGAIN && p->step == 0)
         return REACH;
     if (p->state_failed == PROBE_TOK)
-        return p->ep->conf->kind == CONF_KSERVE2 ? TOKENS : STD;
-    if (p->state_failed == PROBE_CANARY ||
-        (p->step >= 2 && p->ep->conf->kind != CONF_KSERVE2))
+        return kind == CONF_KSERVE2 || kind == CONF_TRTLLM ? TOKENS : STD;
+    if (p->state_failed == PROBE_CANARY || (p->step >= trials && kind != CONF_KSERVE2))
         return p->ep->adapter->soft_prompt ? SOFT : LABELS;
     return p->step == 0 ? REACH : MODEL;
 }

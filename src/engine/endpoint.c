@@ -95,6 +95,7 @@ enum bbt_rc endpoint_model_init(
     m->top = (size_t)c->top;
     m->bos_id = (int32_t)c->bos_id;
     m->slot_id = (int32_t)c->slot_id;
+    m->vocab = (size_t)c->vocab_size;
     return set_params(m, &c->parameters, err);
 }
 

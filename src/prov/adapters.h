@@ -23,4 +23,7 @@ extern const struct prov_adapter openai_adapter, openai_chat_adapter;
 /* llamacpp.c, text only: the server's own /completion, one example per request. */
 extern const struct prov_adapter llamacpp_adapter;
 
+/* trtllm.c: TensorRT-LLM behind Triton, the prompt as a table; one example per request. */
+extern const struct prov_adapter trtllm_adapter;
+
 #endif

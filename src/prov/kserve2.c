@@ -350,7 +350,7 @@ static void set_header(struct prov_http *h, const char *name, const char *value)
     (void)snprintf(h->header[i].value, sizeof h->header[i].value, "%s", value);
 }
 
-static enum bbt_rc post(const struct prov_model *m, const char *suffix, struct prov_http *h,
+enum bbt_rc kserve2_post(const struct prov_model *m, const char *suffix, struct prov_http *h,
     struct bbt_err *err)
 {
     *h = (struct prov_http){.method = "POST"};
@@ -359,7 +359,7 @@ static enum bbt_rc post(const struct prov_model *m, const char *suffix, struct p
     return kserve2_path(m, suffix, "/infer", h->path, err);
 }
 
-static void set_head_len(struct prov_http *h, size_t n)
+void kserve2_head_len(struct prov_http *h, size_t n)
 {
     char text[32];
 
@@ -367,7 +367,7 @@ static void set_head_len(struct prov_http *h, size_t n)
     set_header(h, "Inference-Header-Content-Length", text);
 }
 
-static enum bbt_rc finish(struct chain *c, struct prov_http *ret, struct bbt_err *err)
+enum bbt_rc kserve2_finish(struct chain *c, struct prov_http *ret, struct bbt_err *err)
 {
     struct prov_http *h = c->h;
     enum bbt_rc rc = chain_end(c, err);
@@ -387,7 +387,7 @@ static enum bbt_rc encode(const struct prov_model *m, const struct prov_ask *ask
     size_t copies = m->prompt_wire == PROV_PROMPT_ROW ? rows : 1;
     struct prov_http h;
     struct chain c;
-    enum bbt_rc rc = post(m, "", &h, err);
+    enum bbt_rc rc = kserve2_post(m, "", &h, err);
 
     if (rc != BBT_OK)
         return rc;
@@ -399,7 +399,7 @@ static enum bbt_rc encode(const struct prov_model *m, const struct prov_ask *ask
         pen_raw(&c.pen, ",");
     }
     if (m->use_binary)
-        set_head_len(&h, h.own.len + batch->piece[PIECE_HEAD].n);
+        kserve2_head_len(&h, h.own.len + batch->piece[PIECE_HEAD].n);
     chain_piece(&c, batch, PIECE_HEAD);
     chain_piece(&c, batch, PIECE_BEFORE);
     for (size_t i = 0; sends_prompt(m, ask) && c.pen.rc == BBT_OK && i < copies; i++) {
@@ -408,7 +408,7 @@ static enum bbt_rc encode(const struct prov_model *m, const struct prov_ask *ask
         chain_piece(&c, prompt, 0);
     }
     chain_piece(&c, batch, PIECE_AFTER);
-    return finish(&c, ret, err);
+    return kserve2_finish(&c, ret, err);
 }
 
 static enum bbt_rc embed_encode(const struct prov_model *m, const int32_t *ids, size_t n,
@@ -430,17 +430,17 @@ static enum bbt_rc embed_encode(const struct prov_model *m, const int32_t *ids, 
     rc = add_input(&msg, m->tensor.input_ids, m->type_embed_ids, FROM_LIST,
         m->rank_embed_ids, m->rank_embed_ids == 2 ? shape : shape + 1, err);
     if (rc == BBT_OK)
-        rc = post(m, "-embedding", &h, err);
+        rc = kserve2_post(m, "-embedding", &h, err);
     if (rc != BBT_OK)
         return rc;
     c = chain_begin(&h, m->body_max);
     pen_raw(&c.pen, "{");
     put_head(&msg, &c.pen, NULL);
     if (m->use_binary) {
-        set_head_len(&h, h.own.len);
+        kserve2_head_len(&h, h.own.len);
         put_binary(&msg, &msg.in[0], &c.pen, NULL);
     }
-    return finish(&c, ret, err);
+    return kserve2_finish(&c, ret, err);
 }
 
 const struct prov_adapter kserve2_adapter = {

@@ -8,10 +8,12 @@
  * [1,L,H] travels once per request, one declared [-1,L,H] once per example.
  *
  * Sources: kserve/open-inference-protocol, inference_rest.md; Triton's binary tensor data
- * extension. Only prov.c uses the table; the functions are split over four files. */
+ * extension. Only prov.c uses the table; trtllm.c shares the functions, which are split over four
+ * files. */
 #ifndef PROV_KSERVE2_H
 #define PROV_KSERVE2_H
 
+#include "prov/chain.h"
 #include "prov/prov.h"
 
 extern const struct prov_adapter kserve2_adapter;
@@ -26,6 +28,14 @@ enum bbt_rc kserve2_probe_take(struct prov_model *m, unsigned step,
  * does not fit. The version is left out where `suffix` is not empty. */
 enum bbt_rc kserve2_path(const struct prov_model *m, const char *suffix, const char *tail,
     char ret[PROV_PATH_MAX], struct bbt_err *err);
+
+/* A question to NAME[SUFFIX] begins: method, path and Content-Type of an empty request. Codes as
+ * kserve2_path(). kserve2_head_len(): its first `n` bytes are the JSON part. kserve2_finish():
+ * chain_end(), then the chain's request moves to `ret`. */
+enum bbt_rc kserve2_post(const struct prov_model *m, const char *suffix, struct prov_http *h,
+    struct bbt_err *err);
+void kserve2_head_len(struct prov_http *h, size_t n);
+enum bbt_rc kserve2_finish(struct chain *c, struct prov_http *ret, struct bbt_err *err);
 
 /* kserve2_reply.c: responses. Contracts: struct prov_adapter. */
 extern const struct prov_read kserve2_read;

@@ -78,6 +78,8 @@ struct prov_model {
     int32_t bos_id;  /* a row's first token if it is this one stays before the prompt; -1: none,
                         or as the probe learns from the server's tokeniser */
     int32_t slot_id; /* unused token that stands where a prompt row goes; -1 = none */
+    size_t vocab; /* tokens of the vocabulary; rows of a prompt table are numbered from there
+                     (trtllm). 0 = not known */
     /* Writes the embedding row (`hidden` numbers) of a token; false: no such token. For
      * dialects that take the whole prompt as rows. */
     bool (*token_row)(const void *arg, int32_t id, float *ret);
@@ -101,6 +103,7 @@ struct prov_model {
     size_t rows_fixed;        /* examples per request the server insists on; 0 = any */
     enum prov_type type_embed_ids;
     uint8_t rank_embed_ids;
+    uint32_t inputs; /* trtllm: a bit for each of enum trtllm_input that is declared */
     size_t context_max; /* tokens per example, prompt included; 0 = not told */
     bool has_tokens;    /* the server has a tokeniser call */
     size_t trial_tokens;  /* of the trial text, without special tokens, ... */

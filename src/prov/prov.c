@@ -13,9 +13,10 @@
 
 static const struct prov_adapter *const adapters[] = {
     &kserve2_adapter, &vllm_adapter, &vllm_embeds_adapter, &sglang_score_adapter,
-    &sglang_generate_adapter, &openai_adapter, &openai_chat_adapter, &llamacpp_adapter};
+    &sglang_generate_adapter, &openai_adapter, &openai_chat_adapter, &llamacpp_adapter,
+    &trtllm_adapter};
 static const char *const names[] = {"kserve2", "vllm", "vllm-embeds", "sglang-score",
-    "sglang-generate", "openai", "openai-chat", "llamacpp", NULL};
+    "sglang-generate", "openai", "openai-chat", "llamacpp", "trtllm", NULL};
 
 const struct prov_adapter *prov_adapter_find(const char *name)
 {

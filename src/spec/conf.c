@@ -41,8 +41,8 @@ static const struct key model_keys[] = {
     MUST("name", KEY_NAME, name, 1, 63, "as the server calls it, and the job file"),
     ROW("version", KEY_NAME, version, 1, 31, NULL, "absent: the server's choice"),
     ROW("tokenizer", KEY_NAME, tokenizer, 1, 4096, NULL,
-        "folder with the model's vocabulary, relative to this file; kserve2 needs it, "
-        "elsewhere the server's own tokeniser is asked"),
+        "folder with the model's vocabulary, relative to this file; kserve2 and "
+        "trtllm need it, elsewhere the server's own tokeniser is asked"),
     ROW("embeddings", KEY_NAME, embeddings, 1, 4096, NULL,
         "safetensors file, folder or index.json with the input embedding, relative to "
         "this file; vllm in mode embeds and sglang-generate need it"),
@@ -61,6 +61,8 @@ static const struct key model_keys[] = {
         "first token of a whole prompt; -1: as the server's tokeniser does it"),
     ROW("slot_id", KEY_INT, slot_id, -1, 2147483647, "-1",
         "unused token that stands where prompt rows go (sglang-score); -1: none"),
+    ROW("vocab_size", KEY_COUNT, vocab_size, 4, 1073741824, NULL,
+        "tokens of the model's vocabulary, as its config.json says; trtllm needs it"),
     WORD("binary", binary, binaries, "auto",
         "binary tensors (auto: where the server can)"),
     TENSOR(input_ids, NULL, "name of the tensor; absent: as the server declares"),

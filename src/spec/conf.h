@@ -24,6 +24,7 @@ enum conf_kind {
     CONF_SGLANG_SCORE,
     CONF_SGLANG_GENERATE,
     CONF_LLAMACPP,
+    CONF_TRTLLM,
     CONF_KIND_NR
 };
 /* vllm: soft rows in a part of a chat message, or the whole prompt as rows */
@@ -43,6 +44,7 @@ struct conf_model {
     uint64_t top;        /* likeliest tokens to ask for; 0 = as the dialect has it */
     int64_t bos_id;      /* -1 = as the server's tokeniser does */
     int64_t slot_id;     /* unused token that stands where prompt rows go; -1 = none */
+    uint64_t vocab_size; /* tokens of the vocabulary; 0 = not told */
     uint64_t max_length; /* tokens per row; 0 = as the tokenizer's folder says */
     enum conf_binary binary;
     struct { /* tensor names; NULL = as the server declares */

@@ -6,7 +6,13 @@
 #define BATCH_DEFAULT 32
 
 const char *const conf_kind_names[CONF_KIND_NR + 1] = {"kserve2", "openai", "openai-chat",
-    "vllm", "sglang-score", "sglang-generate", "llamacpp", NULL};
+    "vllm", "sglang-score", "sglang-generate", "llamacpp", "trtllm", NULL};
+
+/* The Open Inference Protocol: paths begin with /v2, and there is no call to tokenise. */
+static bool named_tensors(const struct conf_provider *p)
+{
+    return p->kind == CONF_KSERVE2 || p->kind == CONF_TRTLLM;
+}
 
 /* Paths are appended to it, and they begin with the version. */
 static void check_no_version(
@@ -16,7 +22,7 @@ static void check_no_version(
     char pointer[96];
 
     n -= n && p->url[n - 1] == '/';
-    if (p->kind == CONF_KSERVE2 || n < 4 || memcmp(p->url + n - 3, "/v1", 3) != 0)
+    if (named_tensors(p) || n < 4 || memcmp(p->url + n - 3, "/v1", 3) != 0)
         return;
     (void)snprintf(pointer, sizeof pointer, "/providers/%zu/url", i);
     problem_add(problems, pointer, false, "the address without /v1",
@@ -26,7 +32,7 @@ static void check_no_version(
 bool conf_single(const struct conf_provider *p)
 {
     return p->kind == CONF_OPENAI_CHAT || p->kind == CONF_LLAMACPP ||
-           (p->kind == CONF_VLLM && p->mode == CONF_CHAT_PART);
+           p->kind == CONF_TRTLLM || (p->kind == CONF_VLLM && p->mode == CONF_CHAT_PART);
 }
 
 bool conf_text_only(const struct conf_provider *p)
@@ -50,8 +56,10 @@ static void check_model(const struct conf_provider *p, size_t i, size_t a,
         bool is;
         const char *what, *fix;
     } lacks[] = {
-        {p->kind == CONF_KSERVE2 && !m->tokenizer, "\"tokenizer\" is missing",
-            "folder with the model's vocabulary: kserve2 has no call to tokenise"},
+        {named_tensors(p) && !m->tokenizer, "\"tokenizer\" is missing",
+            "folder with the model's vocabulary: this protocol has no call to tokenise"},
+        {p->kind == CONF_TRTLLM && !m->vocab_size, "\"vocab_size\" is missing",
+            "the model's own, from its config.json: prompt rows are numbered from there"},
         {whole && !m->embeddings, "\"embeddings\" is missing",
             "the model's safetensors file or folder: this provider takes whole prompts as "
             "rows"},

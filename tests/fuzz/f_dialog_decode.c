@@ -33,6 +33,8 @@ static struct prov_model model(void)
     m.probed = true;
     m.hidden = 4;
     m.slot_id = 99;
+    m.vocab = 40;
+    (void)snprintf(m.tensor.logits, sizeof m.tensor.logits, "logits");
     return m;
 }
 

@@ -47,6 +47,7 @@ static void compare(const struct prov_adapter *a, const struct prov_ask *ask,
     (void)snprintf(m.tensor.logits, sizeof m.tensor.logits, "logits");
     m.probed = true;
     m.hidden = 4;
+    m.vocab = 40;
     rc = prov_decode(a, &m, ask, r, &whole, &err);
     prov_reader_begin(&reader, a, &m, ask, r);
     for (size_t at = 0; at < r->len; at += step)

@@ -315,6 +315,36 @@ def kserve2(c):
 
 
 @case
+def trtllm(c):
+    """trtllm: the prompt as a table in every type, with the KV cache reused and not (P1)"""
+    model, size = c.model(), {"vocab": len(c.vocabulary)}
+    for modes, within in (({"datatype": "FP16"}, 2e-2), ({"datatype": "FP32"}, 1e-4),
+                          ({"datatype": "BF16"}, 2e-1),
+                          ({"datatype": "FP16", "kv_reuse": True}, 2e-2)):
+        with server("trtllm", **modes) as s:
+            for n, ids in enumerate(c.ids):
+                got = good(s, c.ask(s, c.question("trtllm", ids=[ids], model=size)),
+                           (len(ids) + 3, 1))["logit"]
+                near(got, [model.scores(whole(c, model, ids))[c.labels]], within)
+                got = good(s, c.ask(s, c.question("trtllm", ids=[ids], prompt=False,
+                                                  model=size)), (len(ids), 1))["logit"]
+                near(got, [model.scores(model.embed(ids))[c.labels]])
+                front = c.question("trtllm", ids=[ids], model={**size, "bos_id": -1})
+                rows = np.vstack([c.prompt, model.embed(ids)])
+                near(good(s, c.ask(s, front))["logit"], [model.scores(rows)[c.labels]], within)
+    with server("trtllm") as s:
+        for wrong in ({"vocab": len(c.vocabulary) + 1}, {"vocab": 0}, {**size, "hidden": H + 1}):
+            got = c.ask(s, c.question("trtllm", model=wrong))
+            equal((got["rc"], got["probed"]), ("invalid", False), got["why"])
+        s.mode(ready=False)
+        got = c.ask(s, c.question("trtllm", model=size))
+        equal((got["rc"], got["probed"]), ("again", False), got["why"])
+    with server("triton") as s:  # another backend
+        got = c.ask(s, c.question("trtllm", model=size))
+        equal((got["rc"], got["probed"]), ("invalid", False), got["why"])
+
+
+@case
 def openai(c):
     """openai: labels by text among the likeliest, the others at the least of the list (P9)"""
     model, v = c.model(), c.vocabulary
@@ -367,6 +397,7 @@ def bendable(c):
             ("sglang", "/v1/score", c.question("sglang-score", 2)),
             ("sglang", "/generate", c.question("sglang-generate", 2)),
             ("triton", "/infer", masked_), ("mlserver", "/infer", masked_),
+            ("trtllm", "/infer", c.question("trtllm", model={"vocab": len(v)})),
             ("openai", "/v1/completions", c.question("openai", 2, **words)),
             ("llamacpp", "/completion", c.question("llamacpp", 1, prompt=False))]
 

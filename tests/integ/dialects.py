@@ -150,6 +150,18 @@ def sglang_generate(ctx):
         falls(gens)
 
 
+@case
+def trtllm(ctx):
+    """and through the prompt table of TensorRT-LLM, whose KV cache is reused"""
+    with ctx.server("trtllm", datatype="FP16", kv_reuse=True) as server:
+        entry = soft(ctx, "trtllm")
+        entry["url"] = server.url
+        rec, sheet, gens = tune(ctx, server, entry)
+        falls(gens)
+        equal(rec["usage"]["evaluations"], 96)
+        true(sheet["tuned_test"] is not None and sheet["manual_test"] is not None, sheet)
+
+
 BASELINES = {"prompt": {"kind": "none"},
              "baselines": ["manual", {"in_context": {"shots": 2, "orders": 3}}]}
 
@@ -191,6 +203,7 @@ def baselines_elsewhere(ctx):
     baselines(ctx, "vllm", provider("vllm", ""))
     baselines(ctx, "vllm", provider("vllm", "", mode="embeds", embeddings=str(ctx.model)))
     baselines(ctx, "sglang", provider("sglang-score", "", batch=8))
+    baselines(ctx, "trtllm", soft(ctx, "trtllm"))
 
 
 def tested(ctx, dialect, entry, want_ok, **modes):
@@ -216,6 +229,9 @@ def soft(ctx, kind, **more):
     """A provider's entry with all that soft prompts need."""
     if kind == "sglang-score":
         return provider(kind, "", hidden=16, slot_id=ctx.pieces[SLOT], **more)
+    if kind == "trtllm":
+        return provider(kind, "", hidden=16, vocab_size=len(ctx.pieces),
+                        tokenizer=str(ctx.model), **more)
     if kind == "vllm" and "mode" not in more:
         return provider(kind, "", hidden=16, **more)
     return provider(kind, "", embeddings=str(ctx.model), **more)
@@ -234,6 +250,9 @@ def provider_test(ctx):
     tested(ctx, "sglang", soft(ctx, "sglang-score"), True)
     tested(ctx, "sglang", soft(ctx, "sglang-generate"), True)
     tested(ctx, "llamacpp", provider("llamacpp", ""), True)
+    rows = tested(ctx, "trtllm", soft(ctx, "trtllm"), True)
+    equal([rows[r][0] for r in ("reach", "model", "tokeniser", "soft_prompts", "label_logprobs",
+                                "repeats", "batch")], ["yes"] * 7)
 
 
 CANARIES = [
@@ -247,6 +266,7 @@ CANARIES = [
     ("sglang", {"old": True}, {"kind": "sglang-score"}, "soft_prompts", "ignores"),
     ("sglang", {"radix_cache": True}, {"kind": "sglang-generate"}, "soft_prompts",
      "disable-radix-cache"),
+    ("triton", {}, {"kind": "trtllm"}, "model", "input"),
     ("openai", {"reasoning": True}, {"kind": "openai-chat"}, "label_logprobs", "reasoning"),
     ("openai", {"model": "other"}, {"kind": "openai"}, "model", "other"),
     ("openai", {"key": "k"}, {"kind": "openai"}, "key", "401"),

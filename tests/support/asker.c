@@ -113,6 +113,7 @@ static void read_model(struct asker *s, const json_t *v)
     s->m.hidden = (size_t)json_get_int(v, "hidden", 0);
     s->m.bos_id = (int32_t)json_get_int(v, "bos_id", -1);
     s->m.slot_id = (int32_t)json_get_int(v, "slot_id", -1);
+    s->m.vocab = (size_t)json_get_int(v, "vocab", 0);
     s->m.top = (size_t)json_get_int(v, "top", 0);
     s->m.own_params = json_get_bool(v, "own_params", 0);
     s->m.need_prompt = json_get_bool(v, "need_prompt", 0);

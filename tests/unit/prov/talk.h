@@ -47,6 +47,13 @@ static inline struct prov_model talk_model(void)
     m.bos_id = 2;
     m.slot_id = 99;
     m.token_row = talk_row;
+    m.vocab = 40; /* of trtllm, as its start-up would leave it */
+    m.inputs = UINT32_MAX;
+    m.use_binary = true;
+    m.type_prompt = PROV_FP16;
+    memcpy(m.tensor.input_ids, "input_ids", 10);
+    memcpy(m.tensor.prompt_embedding, "prompt_embedding_table", 23);
+    memcpy(m.tensor.logits, "generation_logits", 18);
     m.probed = true;
     return m;
 }

@@ -207,7 +207,9 @@ static const char kinds[] =
     "  - {name: e, kind: sglang-score, url: 'https://x', models: [{name: m, slot_id: 7}]}\n"
     "  - {name: f, kind: sglang-generate, url: 'https://x', models: [{name: m,\n"
     "     embeddings: e}]}\n"
-    "  - {name: g, kind: llamacpp, url: 'https://x', models: [{name: m}]}\n";
+    "  - {name: g, kind: llamacpp, url: 'https://x', models: [{name: m}]}\n"
+    "  - {name: h, kind: trtllm, url: 'https://x/v1', models: [{name: m, tokenizer: t,\n"
+    "     vocab_size: 32000, hidden: 64}]}\n";
 
 static void every_kind(void **state)
 {
@@ -223,6 +225,7 @@ static void every_kind(void **state)
         {"e", CONF_SGLANG_SCORE, false, false},
         {"f", CONF_SGLANG_GENERATE, false, false},
         {"g", CONF_LLAMACPP, true, true},
+        {"h", CONF_TRTLLM, true, false},
     };
     struct conf *c = good(kinds);
     const struct conf_model *m;
@@ -236,8 +239,10 @@ static void every_kind(void **state)
         assert_int_equal(conf_single(p), want[i].single);
         assert_int_equal(conf_text_only(p), want[i].text_only);
         assert_int_equal(m->batch, want[i].single ? 1 : 32);
-        assert_null(m->tokenizer);
+        assert_int_equal(m->tokenizer != NULL, want[i].kind == CONF_TRTLLM);
     }
+    m = conf_provider(c, "h")->models.item;
+    assert_int_equal(m->vocab_size, 32000);
     m = conf_provider(c, "b")->models.item;
     assert_int_equal(m->top, 9);
     m = conf_provider(c, "d")->models.item;
@@ -260,14 +265,19 @@ static void what_a_kind_lacks(void **state)
     form_says("providers:\n"
               "  - {name: a, kind: vllm, mode: embeds, url: 'http://x', models: [{name: m}]}\n"
               "  - {name: b, kind: openai-chat, url: 'http://x/v1/', models: [{name: m, batch: "
-              "2}]}\n",
+              "2}]}\n"
+              "  - {name: c, kind: trtllm, url: 'http://x', models: [{name: m}]}\n",
         parse,
         "f.yaml:2:67: providers[0].models[0]: \"embeddings\" is missing (the model's "
         "safetensors file or folder: this provider takes whole prompts as rows)\n"
         "f.yaml:3:39: providers[1].url: ends in /v1, which bbtd appends by "
         "itself (the address without /v1)\n"
         "f.yaml:3:64: providers[1].models[0]: this provider takes one example per request "
-        "(leave batch out)\n");
+        "(leave batch out)\n"
+        "f.yaml:4:55: providers[2].models[0]: \"tokenizer\" is missing (folder with the "
+        "model's vocabulary: this protocol has no call to tokenise)\n"
+        "f.yaml:4:55: providers[2].models[0]: \"vocab_size\" is missing (the model's own, from "
+        "its config.json: prompt rows are numbered from there)\n");
 }
 
 static void print_reads_back(void **state)
@@ -335,7 +345,7 @@ static void places(void **state)
         "f.yaml:11:12: providers[1].name: a second provider \"a\"\n"
         "f.yaml:10:9: providers[0].models[1]: \"tokenizer\" is missing (folder with "
         "the "
-        "model's vocabulary: kserve2 has no call to tokenise)\n");
+        "model's vocabulary: this protocol has no call to tokenise)\n");
 }
 
 /* A key that stands in the file itself is refused, and no message repeats it. */

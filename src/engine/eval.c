@@ -353,6 +353,7 @@ static void eval_step(struct op *op)
     if (!e->put.done)
         return;
     BBT_KILLPOINT("answer-kept");
+    till_booked(&e->query.bill);
     if (e->refused) {
         eval_over(e);
         return;

@@ -590,10 +590,12 @@ static void query_step(struct op *op)
         }
         return;
     case QUERY_BOOK:
-        if (c->keep.done)
+        if (c->keep.done) {
+            till_booked(&c->bill);
             query_done(c);
-        else if (c->hard)
+        } else if (c->hard) {
             keep_drop(&c->keep);
+        }
         return;
     default:
         return;

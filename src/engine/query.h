@@ -43,7 +43,7 @@ struct query {
     struct till_account *account; /* who pays; NULL: it costs nothing */
     uint64_t cost_more;      /* tokens that the server may count beside `cost` */
     uint64_t cost_out;       /* tokens that come back, at most */
-    bool ledger;             /* the owner puts its answer into the ledger, with bill.claim */
+    bool ledger; /* the owner puts its answer into the ledger with bill.claim: till_booked() */
     /* Builds the request when it is its turn. Its failure ends the call. */
     enum bbt_rc (*encode)(struct query *c, struct prov_http *ret, struct bbt_err *err);
     /* Gets a 2xx body as it comes: status and headers in `r`; its body is NULL where a body

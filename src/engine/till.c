@@ -396,6 +396,7 @@ enum till_answer till_ask(
     size_t level = 0;
     int64_t day;
 
+    till_booked(b); /* the same reservation in the store is for the next attempt */
     if (!a || b->held.open)
         return TILL_GO;
     b->called = false;
@@ -430,7 +431,8 @@ bool till_leave(struct till_bill *b)
     if (!b->account)
         return true;
     if (b->claim.day != today(b->account->till)) {
-        till_free(b);
+        purse_release(&b->held); /* of a day in which nothing leaves any more */
+        call_all(b->account->till);
         return false;
     }
     tariff_rate(b->account->tariff, port_wall_us(), &b->rate);
@@ -451,6 +453,15 @@ static void learn(struct till_bill *b, uint64_t tokens_in, uint64_t tokens_out)
     a->stretch = by;
 }
 
+/* It took so much of what is held. */
+static void end_held(struct till_bill *b, const struct purse_sum *took)
+{
+    b->over = true;
+    b->took = *took;
+    if (!b->claim.id)
+        till_booked(b);
+}
+
 void till_settle(struct till_bill *b, uint64_t tokens_in, uint64_t tokens_out)
 {
     struct price_rate now;
@@ -468,17 +479,16 @@ void till_settle(struct till_bill *b, uint64_t tokens_in, uint64_t tokens_out)
     if (!b->held.open)
         return;
     learn(b, tokens_in, tokens_out);
-    purse_settle(&b->held, &sum);
     if (!b->ledger)
         b->charged = (struct rec_sum){sum.requests, sum.tokens, sum.nano};
-    call_all(b->account->till);
+    end_held(b, &sum);
 }
 
 void till_lost(struct till_bill *b)
 {
     const struct purse_sum worst = b->held.held;
 
-    if (!b->account || !b->held.open)
+    if (!b->account || !b->held.open || b->over)
         return;
     purse_settle(&b->held, &worst);
     b->lost = (struct rec_sum){worst.requests, worst.tokens, worst.nano};
@@ -489,10 +499,8 @@ void till_lost(struct till_bill *b)
 
 void till_free(struct till_bill *b)
 {
-    if (!b->account || !b->held.open)
-        return;
-    purse_release(&b->held);
-    call_all(b->account->till);
+    if (b->account && b->held.open && !b->over)
+        end_held(b, &(struct purse_sum){0});
 }
 
 /* ---- the store ---- */
@@ -529,4 +537,13 @@ enum bbt_rc till_end(
         any(&b->lost) ? port_db_claim_end(db, &b->lost_by, &b->lost, err) : BBT_OK;
 
     return rc == BBT_OK ? port_db_claim_end(db, &b->claim, &b->charged, err) : rc;
+}
+
+void till_booked(struct till_bill *b)
+{
+    if (!b->account || !b->held.open || !b->over)
+        return;
+    b->over = false;
+    purse_settle(&b->held, &b->took);
+    call_all(b->account->till);
 }

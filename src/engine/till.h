@@ -6,6 +6,9 @@
  *       ^ '--> STOP        the store knows it, too      '--->  till_free   surely nothing
  *       '----- WAIT        until what others hold comes back, or a new day begins
  *
+ * What the store knows as reserved is free again once it knows how that ended (till_booked): a
+ * crash in between charges the worst case, and that must have its room.
+ *
  * A request belongs to the day on which it leaves. A reservation in the store that a crash
  * leaves behind is charged when the daemon comes back. Loop thread, but where it says store. */
 #ifndef ENGINE_TILL_H
@@ -68,6 +71,8 @@ struct till_bill {
     struct rec_sum lost;    /* charged without an answer, not yet in the store */
     struct rec_claim lost_by;
     struct rec_sum charged; /* the answer of one without a ledger row */
+    bool over;              /* it ended, and held goes with till_booked() */
+    struct purse_sum took;  /* then */
     int64_t put_id;
     bool waits;
     struct till_bill *next, **at;
@@ -127,7 +132,7 @@ void till_forget(struct till_bill *b);
 bool till_leave(struct till_bill *b);
 
 /* How it ended: answered (b->cost is what it cost), left without an answer (the worst case is
- * spent), or without any charge. Calls whoever may now have room. */
+ * spent), or without any charge. Calls whoever may now have room, unless till_owes(). */
 void till_settle(struct till_bill *b, uint64_t tokens_in, uint64_t tokens_out);
 void till_lost(struct till_bill *b); /* fine where nothing is reserved, as is the next */
 void till_free(struct till_bill *b);
@@ -138,9 +143,12 @@ BBT_NODISCARD enum bbt_rc till_put(
     struct till_bill *b, struct port_db *db, struct bbt_err *err);
 void till_put_done(struct till_bill *b);
 
-/* True where the store must still be told how it ended. Store: tells it, once it is over. */
+/* True where the store must still be told how it ended. Store: tells it, once it is over. Then,
+ * after the commit or where nobody waits for it any more, till_booked: calls whoever may now
+ * have room. It is fine on any bill. */
 bool till_owes(const struct till_bill *b);
 BBT_NODISCARD enum bbt_rc till_end(
     const struct till_bill *b, struct port_db *db, struct bbt_err *err);
+void till_booked(struct till_bill *b);
 
 #endif

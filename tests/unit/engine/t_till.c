@@ -197,6 +197,7 @@ static void close_till(bool crash)
         till_free(&sc.bill[i]);
         if (till_owes(&sc.bill[i]))
             assert_int_equal(till_end(&sc.bill[i], NULL, &err), BBT_OK);
+        till_booked(&sc.bill[i]);
     }
     for (size_t j = 0; j < JOBS; j++)
         till_account_close(&sc.account[j]);
@@ -288,6 +289,7 @@ static void end(size_t i)
     }
     if (till_owes(b))
         assert_int_equal(till_end(b, NULL, &err), BBT_OK);
+    till_booked(b);
     sc.asked[i] = sc.sent[i] = false;
     *b = (struct till_bill){0};
 }
@@ -430,6 +432,52 @@ static void waits_for_room_and_for_midnight(void **state)
     assert_null(till_why(&sc.account[1]));
     till_free(b);
     close_till(false);
+}
+
+/* What the store has as reserved or spent, of all days. */
+static uint64_t books(void)
+{
+    uint64_t sum = 0;
+
+    for (size_t i = 0; i < CLAIMS_MAX; i++)
+        sum += db.used[i] ? db.claim[i].worst.nano : 0;
+    for (size_t i = 0; i < db.spends; i++)
+        sum += db.spend[i].sum.nano;
+    return sum;
+}
+
+/* The room of a reservation that a crash would charge is not given away before the store knows
+ * how it ended, whether it cost something or nothing. */
+static void a_crash_between_answer_and_ledger_has_its_room(void **state)
+{
+    struct till_bill *a, *b;
+    const char *reason = NULL;
+    struct bbt_err err = {0};
+
+    (void)state;
+    for (int answered = 0; answered < 2; answered++) {
+        scene(150000, MONEY_NONE);
+        a = bill(0, 0, 2000);
+        b = bill(1, 1, 2000);
+        assert_int_equal(till_ask(a, &reason, &err), TILL_GO);
+        assert_int_equal(till_put(a, NULL, &err), BBT_OK);
+        till_put_done(a);
+        assert_int_equal(till_ask(b, &reason, &err), TILL_WAIT);
+        assert_true(till_leave(a));
+        if (answered)
+            till_settle(a, 1000, 0);
+        else
+            till_free(a);
+        assert_false(b->called);
+        assert_int_equal(books(), 100000); /* with b's it would be above the cap */
+        assert_int_equal(till_end(a, NULL, &err), BBT_OK);
+        till_booked(a);
+        assert_int_equal(books(), answered ? 50000 : 0);
+        assert_true(b->called);
+        assert_int_equal(till_ask(b, &reason, &err), TILL_GO);
+        till_free(b);
+        close_till(false);
+    }
 }
 
 /* What was reserved before midnight and leaves after it belongs to the new day. */
@@ -631,6 +679,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_cap_is_passed),
         cmocka_unit_test(waits_for_room_and_for_midnight),
+        cmocka_unit_test(a_crash_between_answer_and_ledger_has_its_room),
         cmocka_unit_test(a_day_ends_between_turn_and_sending),
         cmocka_unit_test(a_job_stops_at_its_limit),
         cmocka_unit_test(free_is_not_held_up),

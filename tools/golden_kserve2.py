@@ -147,7 +147,7 @@ def requests():
 
 TRT_V = 40
 TRT_WIDTH = 48  # engines pad the vocabulary
-TRT_ONES = ["end_id", "pad_id", "beam_width", "runtime_top_k"]
+TRT_ONES = {"end_id": -1, "pad_id": 0, "beam_width": 1, "runtime_top_k": 1}
 
 
 def trt_request(head, kind, bos, extra, ones):
@@ -160,7 +160,7 @@ def trt_request(head, kind, bos, extra, ones):
                ("return_generation_logits", [1, 1], "BOOL", [True])]
     if kind:
         tensors.append(one("prompt_vocab_size", P))
-    tensors += [one(name, int(name[-2:] != "id")) for name in ones]
+    tensors += [one(name, TRT_ONES[name]) for name in ones]
     if kind:
         tensors.append(("prompt_embedding_table", [1, P, H], kind, PROMPT))
     if extra:

@@ -4,7 +4,7 @@
 
 #include "prov/prov.h"
 
-#define DECL_MAX 64 /* tensors on one side of a model */
+#define DECL_MAX 128 /* tensors on one side of a model; TensorRT-LLM declares 62 inputs */
 #define DECL_RANK_MAX 8
 
 /* One declared tensor. A dimension of -1 is any. Texts are lent from the metadata. */

@@ -89,8 +89,8 @@ static enum bbt_rc check_ask(
     return rc == BBT_OK ? check_table(m, ask, err) : rc;
 }
 
-/* What goes into an input of one number, and whether it is sent. One token is made, so any will
- * do for its end; padding is never sent. */
+/* What goes into an input of one number, and whether it is sent. -1 is no end: whichever token is
+ * the likeliest, its logits come back. Padding is never sent. */
 static bool value_of(const struct prov_model *m, const struct prov_ask *ask,
     enum trtllm_input i, int32_t *ret)
 {
@@ -104,6 +104,8 @@ static bool value_of(const struct prov_model *m, const struct prov_ask *ask,
         *ret = (int32_t)rows_of(ask);
         return ask->prompt;
     case TRTLLM_END_ID:
+        *ret = -1;
+        break;
     case TRTLLM_PAD_ID:
         *ret = b->pad >= 0 && (size_t)b->pad < m->vocab ? b->pad : 0;
         break;

@@ -27,7 +27,7 @@ static void limits(void **state)
     static const struct {
         int n, rank;
         enum bbt_rc rc;
-    } t[] = {{0, 1, BBT_OK}, {64, 8, BBT_OK}, {65, 1, BBT_CORRUPT}, {1, 9, BBT_CORRUPT},
+    } t[] = {{0, 1, BBT_OK}, {128, 8, BBT_OK}, {129, 1, BBT_CORRUPT}, {1, 9, BBT_CORRUPT},
         {1, 0, BBT_OK}};
 
     (void)state;

@@ -322,6 +322,29 @@ static void deployments_that_cannot_serve(void **state)
     }
 }
 
+/* The backend's template declares about sixty inputs, most of them for other uses. */
+static void a_deployment_with_many_inputs(void **state)
+{
+    struct prov_model m = fresh();
+    struct bbt_err err = {0};
+    struct bbt_buf b;
+
+    (void)state;
+    buf_init(&b, 1u << 16);
+    assert_int_equal(buf_put(&b, "{\"inputs\":[", 11), BBT_OK);
+    for (int i = 0; i < 100; i++) {
+        char *more = bbt_asprintf(T("more_%d", "BYTES", "[-1,1]") ",", i);
+
+        assert_int_equal(buf_put(&b, more, strlen(more)), BBT_OK);
+        bbt_free(more);
+    }
+    assert_int_equal(buf_put(&b, LEAST "],\"outputs\":[" SCORES("40") "]}",
+                         sizeof LEAST "],\"outputs\":[" SCORES("40") "]}"), BBT_OK);
+    if (talk_take(&trtllm_adapter, &m, 2, 200, (char *)b.data, &err) != BBT_OK)
+        fail_msg("%s", err.msg);
+    buf_fini(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -332,6 +355,7 @@ int main(void)
         cmocka_unit_test(p1_a_table_of_its_own_for_every_prompt),
         cmocka_unit_test(start_up),
         cmocka_unit_test(deployments_that_cannot_serve),
+        cmocka_unit_test(a_deployment_with_many_inputs),
     };
 
     json_use_alloc();

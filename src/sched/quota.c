@@ -2,11 +2,10 @@
 
 #include <assert.h>
 
-/* The pace is somewhat faster than the limit, so that it makes up for pauses; the log is what
- * is strict. An idle quota lets this much time's worth through at once. */
-#define PACE_NUM 11u
-#define PACE_DEN 10u
-#define PACE_BURST_US 250000u
+/* The pace is the limit's own, since many vendors' limiters are leaky buckets that take no
+ * faster one for long; the log is what is strict in any window. So much time's worth makes up
+ * for pauses, and is what an idle quota lets through at once. */
+#define PACE_BURST_US 1000000u
 
 static uint64_t amount_of(unsigned dim, uint64_t tokens)
 {
@@ -91,8 +90,7 @@ uint64_t quota_when(struct quota *q, uint64_t tokens, uint64_t now)
 /* So long one such request is, by the pace. */
 static uint64_t length(const struct quota *q, unsigned d, uint64_t amount)
 {
-    return (uint64_t)((unsigned __int128)amount * QUOTA_MINUTE_US * PACE_DEN /
-        ((unsigned __int128)q->cap[d] * PACE_NUM));
+    return (uint64_t)((unsigned __int128)amount * QUOTA_MINUTE_US / q->cap[d]);
 }
 
 /* Generic cell rate: each request pushes the next one's time on by its own length. */

@@ -353,7 +353,7 @@ static void eval_step(struct op *op)
     if (!e->put.done)
         return;
     BBT_KILLPOINT("answer-kept");
-    till_booked(&e->query.bill);
+    till_booked(&e->query.bill, e->put.call.rc == BBT_OK);
     if (e->refused) {
         eval_over(e);
         return;

@@ -591,7 +591,7 @@ static void query_step(struct op *op)
         return;
     case QUERY_BOOK:
         if (c->keep.done) {
-            till_booked(&c->bill);
+            till_booked(&c->bill, c->keep.call.rc == BBT_OK);
             query_done(c);
         } else if (c->hard) {
             keep_drop(&c->keep);

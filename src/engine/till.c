@@ -396,7 +396,7 @@ enum till_answer till_ask(
     size_t level = 0;
     int64_t day;
 
-    till_booked(b); /* the same reservation in the store is for the next attempt */
+    till_booked(b, true); /* the same reservation in the store is for the next attempt */
     if (!a || b->held.open)
         return TILL_GO;
     b->called = false;
@@ -459,7 +459,7 @@ static void end_held(struct till_bill *b, const struct purse_sum *took)
     b->over = true;
     b->took = *took;
     if (!b->claim.id)
-        till_booked(b);
+        till_booked(b, true);
 }
 
 void till_settle(struct till_bill *b, uint64_t tokens_in, uint64_t tokens_out)
@@ -539,11 +539,13 @@ enum bbt_rc till_end(
     return rc == BBT_OK ? port_db_claim_end(db, &b->claim, &b->charged, err) : rc;
 }
 
-void till_booked(struct till_bill *b)
+void till_booked(struct till_bill *b, bool known)
 {
+    const struct purse_sum worst = b->held.held;
+
     if (!b->account || !b->held.open || !b->over)
         return;
     b->over = false;
-    purse_settle(&b->held, &b->took);
+    purse_settle(&b->held, known ? &b->took : &worst);
     call_all(b->account->till);
 }

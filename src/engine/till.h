@@ -144,11 +144,11 @@ BBT_NODISCARD enum bbt_rc till_put(
 void till_put_done(struct till_bill *b);
 
 /* True where the store must still be told how it ended. Store: tells it, once it is over. Then,
- * after the commit or where nobody waits for it any more, till_booked: calls whoever may now
- * have room. It is fine on any bill. */
+ * till_booked: calls whoever may now have room. `known` is false where the store did not take
+ * it: the next start will charge the worst case, so that is spent. Fine on any bill. */
 bool till_owes(const struct till_bill *b);
 BBT_NODISCARD enum bbt_rc till_end(
     const struct till_bill *b, struct port_db *db, struct bbt_err *err);
-void till_booked(struct till_bill *b);
+void till_booked(struct till_bill *b, bool known);
 
 #endif

@@ -3,7 +3,7 @@
 
 packages_build="meson ninja-build pkg-config gcc libc6-dev libuv1-dev libcurl4-openssl-dev
 libsqlite3-dev libopenblas-pthread-dev liblapacke-dev libmicrohttpd-dev libjansson-dev
-libyaml-dev libssl-dev libsystemd-dev python3"
+libyaml-dev libssl-dev libsystemd-dev tzdata python3"
 packages_demo="wordnet-base"
 packages_test="clang libclang-rt-14-dev libcmocka-dev valgrind binutils util-linux systemd
 python3-numpy python3-torch python3-cmaes curl bible-kjv bible-kjv-text dict-devil dict-elements

@@ -75,9 +75,10 @@ def real(case, seconds, **limits):
         (r.folder / "bbtd.yaml").write_text(json.dumps(conf))
         try:
             r.start()
-            submit_all(r, files, 1_000_000)
-            session.wait_until("the first answer", lambda: fake.served)
-            since = fake.served[0][0]
+            ids = submit_all(r, files, 1_000_000)
+            session.wait_until("all jobs at work", lambda: all(
+                r.once("GET", f"/v1/jobs/{i}")[1]["usage"]["requests"] > 0 for i in ids))
+            since = time.monotonic()
             session.wait_until("the end of the time", lambda: time.monotonic() > since + seconds,
                                timeout_s=seconds + 60, every_s=0.5)
             requests, tokens = fake.delivered(since, since + seconds)

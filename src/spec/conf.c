@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "spec/conf_kind.h"
+#include "spec/row.h"
 
 #include <stddef.h>
 #include <stdio.h>
@@ -14,25 +15,6 @@ static const char *const restarts[] = {"resume", "hold", NULL};
 static const char *const prices[] = {"free", NULL};
 static const char *const levels[] = {"error", "warn", "info", "debug", NULL};
 
-#define ROW(path_, type_, field_, min_, max_, fallback_, help_)                        \
-    {                                                                                  \
-        .path = path_, .type = type_, .at = offsetof(struct OF, field_), .min = min_,  \
-        .max = max_, .fallback = fallback_, .help = help_                              \
-    }
-#define MUST(path_, type_, field_, min_, max_, help_)                                  \
-    {                                                                                  \
-        .path = path_, .type = type_, .at = offsetof(struct OF, field_), .min = min_,  \
-        .max = max_, .needed = true, .help = help_                                     \
-    }
-#define WORD(path_, field_, words_, fallback_, help_)                                  \
-    {                                                                                  \
-        .path = path_, .type = KEY_ENUM, .at = offsetof(struct OF, field_),            \
-        .words = words_, .fallback = fallback_, .help = help_                          \
-    }
-#define FIXED(path_, value_, help_)                                                    \
-    {                                                                                  \
-        .path = path_, .type = KEY_CONST, .fallback = value_, .help = help_            \
-    }
 #define TENSOR(name_, fallback_, help_)                                                \
     ROW("tensors." #name_, KEY_NAME, tensors.name_, 1, 63, fallback_, help_)
 

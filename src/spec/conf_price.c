@@ -1,17 +1,14 @@
 #include "spec/conf_price.h"
 
+#include "spec/row.h"
+
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
 #define MOST 1e6 /* dollars for a million tokens */
 
-#define ROW(path_, type_, field_, min_, max_, fallback_, help_)                                \
-    {                                                                                          \
-        .path = path_, .type = type_, .at = offsetof(struct conf_off_peak, field_),            \
-        .min = min_, .max = max_, .fallback = fallback_, .help = help_                         \
-    }
-
+#define OF conf_off_peak
 static const struct key off_peak_keys[] = {
     ROW("days", KEY_DAYS, week.days, 0, 0, NULL,
         "mon to sun, on which it begins; absent: every day"),

@@ -1,17 +1,9 @@
 #include "spec/conf_quota.h"
 
+#include "spec/row.h"
+
 #include <stddef.h>
 
-#define ROW(path_, type_, field_, min_, max_, fallback_, help_)                        \
-    {                                                                                  \
-        .path = path_, .type = type_, .at = offsetof(struct OF, field_), .min = min_,  \
-        .max = max_, .fallback = fallback_, .help = help_                              \
-    }
-#define MUST(path_, type_, field_, min_, max_, help_)                                  \
-    {                                                                                  \
-        .path = path_, .type = type_, .at = offsetof(struct OF, field_), .min = min_,  \
-        .max = max_, .needed = true, .help = help_                                     \
-    }
 
 #define OF conf_quota
 static const struct key quota_keys[] = {

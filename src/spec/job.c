@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/json.h"
 #include "base/record.h"
+#include "spec/row.h"
 
 #include <math.h>
 #include <stddef.h>
@@ -26,25 +27,7 @@ static const char *const step_rules[] = {"csa", "tpa", NULL};
 static const char *const at_limit[] = {"pause", "finish", NULL};
 static const char *const selects[] = {"metric", "loss", NULL};
 
-#define ROW(path_, type_, field_, min_, max_, fallback_, help_)                        \
-    {                                                                                  \
-        .path = path_, .type = type_, .at = offsetof(struct job_spec, field_),         \
-        .min = min_, .max = max_, .fallback = fallback_, .help = help_                 \
-    }
-#define WORD(path_, field_, words_, fallback_, help_)                                  \
-    {                                                                                  \
-        .path = path_, .type = KEY_ENUM, .at = offsetof(struct job_spec, field_),      \
-        .words = words_, .fallback = fallback_, .help = help_                          \
-    }
-#define MUST(path_, type_, field_, min_, max_, help_)                                  \
-    {                                                                                  \
-        .path = path_, .type = type_, .at = offsetof(struct job_spec, field_),         \
-        .min = min_, .max = max_, .needed = true, .help = help_                        \
-    }
-#define FIXED(path_, value_, help_)                                                    \
-    {                                                                                  \
-        .path = path_, .type = KEY_CONST, .fallback = value_, .help = help_            \
-    }
+#define OF job_spec
 #define DATA(name_, what_)                                                             \
     ROW("data." #name_ ".file", KEY_NAME, name_.file, 1, 4096, NULL,                   \
         what_ ", relative to the job file"),                                           \

@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/hint.h"
+#include "fmt.h"
 #include "safe.h"
 
 #include <string.h>
@@ -252,4 +253,24 @@ int grid_list(const struct ctl *c, const char *kind, const struct grid_col *cols
     }
     code = choose(c, cols, n, chosen, &chosen_n);
     return code == CTL_OK ? print_cells(c, chosen, chosen_n, items) : code;
+}
+
+enum bbt_rc grid_count(const struct ctl *c, long long n, struct bbt_buf *b)
+{
+    char text[FMT_MAX];
+
+    if (c->form == FORM_CSV || c->form == FORM_PLAIN)
+        return buf_printf(b, "%lld", n);
+    fmt_count(n, text);
+    return buf_puts(b, text);
+}
+
+enum bbt_rc grid_money(const struct ctl *c, const char *amount, struct bbt_buf *b)
+{
+    char text[FMT_MAX];
+
+    if (c->form == FORM_CSV || c->form == FORM_PLAIN)
+        return buf_puts(b, amount);
+    fmt_money(amount, text);
+    return buf_puts(b, text);
 }

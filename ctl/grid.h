@@ -10,6 +10,12 @@
 /* Appends the cell's text, "" for none. */
 typedef enum bbt_rc grid_cell_fn(const struct ctl *c, const json_t *item, struct bbt_buf *b);
 
+/* Cells of a counter and of an amount of money: for programs as they are, else with thousands
+ * apart and a currency. */
+BBT_NODISCARD enum bbt_rc grid_count(const struct ctl *c, long long n, struct bbt_buf *b);
+BBT_NODISCARD enum bbt_rc grid_money(
+    const struct ctl *c, const char *amount, struct bbt_buf *b);
+
 struct grid_col {
     const char *name;
     grid_cell_fn *cell;

@@ -237,13 +237,7 @@ static enum bbt_rc cell_dev(const struct ctl *c, const json_t *j, struct bbt_buf
 static enum bbt_rc cell_usage(const struct ctl *c, const json_t *j, const char *key,
     struct bbt_buf *b)
 {
-    long long n = json_get_int(json_object_get(j, "usage"), key, 0);
-    char text[FMT_MAX];
-
-    if (c->form == FORM_CSV || c->form == FORM_PLAIN)
-        return buf_printf(b, "%lld", n);
-    fmt_count(n, text);
-    return buf_puts(b, text);
+    return grid_count(c, json_get_int(json_object_get(j, "usage"), key, 0), b);
 }
 
 static enum bbt_rc cell_requests(const struct ctl *c, const json_t *j, struct bbt_buf *b)
@@ -263,13 +257,7 @@ static enum bbt_rc cell_tokens(const struct ctl *c, const json_t *j, struct bbt_
 
 static enum bbt_rc cell_cost(const struct ctl *c, const json_t *j, struct bbt_buf *b)
 {
-    const char *cost = json_get_str(json_object_get(j, "usage"), "cost", "0.00");
-    char text[FMT_MAX];
-
-    if (c->form == FORM_CSV || c->form == FORM_PLAIN)
-        return buf_puts(b, cost);
-    fmt_money(cost, text);
-    return buf_puts(b, text);
+    return grid_money(c, json_get_str(json_object_get(j, "usage"), "cost", "0.00"), b);
 }
 
 static enum bbt_rc cell_took(const struct ctl *c, const json_t *j, struct bbt_buf *b)

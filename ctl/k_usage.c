@@ -65,13 +65,7 @@ static enum bbt_rc cell_day(const struct ctl *c, const json_t *j, struct bbt_buf
 static enum bbt_rc cell_count(
     const struct ctl *c, const json_t *j, const char *key, struct bbt_buf *b)
 {
-    long long n = json_get_int(j, key, 0);
-    char text[FMT_MAX];
-
-    if (c->form == FORM_CSV || c->form == FORM_PLAIN)
-        return buf_printf(b, "%lld", n);
-    fmt_count(n, text);
-    return buf_puts(b, text);
+    return grid_count(c, json_get_int(j, key, 0), b);
 }
 
 static enum bbt_rc cell_requests(const struct ctl *c, const json_t *j, struct bbt_buf *b)
@@ -91,13 +85,7 @@ static enum bbt_rc cell_out(const struct ctl *c, const json_t *j, struct bbt_buf
 
 static enum bbt_rc cell_money(const struct ctl *c, const json_t *j, struct bbt_buf *b)
 {
-    const char *amount = json_get_str(j, "cost", "0.00");
-    char text[FMT_MAX];
-
-    if (c->form == FORM_CSV || c->form == FORM_PLAIN)
-        return buf_puts(b, amount);
-    fmt_money(amount, text);
-    return buf_puts(b, text);
+    return grid_money(c, json_get_str(j, "cost", "0.00"), b);
 }
 
 static enum bbt_rc cell_other(const struct ctl *c, const json_t *j, struct bbt_buf *b)

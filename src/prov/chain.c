@@ -70,6 +70,16 @@ void chain_piece(struct chain *c, const struct prov_part *part, size_t piece)
     chain_lend(c, part->bytes.data + part->piece[piece].at, part->piece[piece].n);
 }
 
+void chain_weave(
+    struct chain *c, const struct prov_part *batch, const struct prov_part *prompt)
+{
+    for (size_t i = 0; i < batch->pieces; i++) {
+        chain_piece(c, batch, i);
+        if (i < prompt->pieces)
+            chain_piece(c, prompt, i);
+    }
+}
+
 void chain_again(struct chain *c, size_t at, size_t n)
 {
     put_counted(c, (struct chain_link){.at = at, .n = n});

@@ -25,6 +25,11 @@ void chain_lend(struct chain *c, const void *p, size_t n);
 void chain_piece(struct chain *c, const struct prov_part *part, size_t piece);
 void chain_again(struct chain *c, size_t at, size_t n);
 
+/* Every piece of the batch, each with the prompt's piece of the same number behind it, where
+ * there is one. */
+void chain_weave(
+    struct chain *c, const struct prov_part *batch, const struct prov_part *prompt);
+
 /* Own bytes that the pen writes from here to chain_kept(), which tells how many, stand nowhere
  * until chain_again() puts them somewhere. Returns their place. */
 size_t chain_aside(struct chain *c);

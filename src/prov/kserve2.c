@@ -359,6 +359,23 @@ enum bbt_rc kserve2_post(const struct prov_model *m, const char *suffix, struct 
     return kserve2_path(m, suffix, "/infer", h->path, err);
 }
 
+enum bbt_rc kserve2_ask(const struct prov_model *m, const struct prov_ask *ask,
+    struct prov_http *h, struct chain *ret, struct bbt_err *err)
+{
+    enum bbt_rc rc = kserve2_post(m, "", h, err);
+
+    if (rc != BBT_OK)
+        return rc;
+    *ret = chain_begin(h, m->body_max);
+    pen_raw(&ret->pen, "{");
+    if (ask->id) {
+        pen_raw(&ret->pen, "\"id\":");
+        pen_text(&ret->pen, ask->id);
+        pen_raw(&ret->pen, ",");
+    }
+    return BBT_OK;
+}
+
 void kserve2_head_len(struct prov_http *h, size_t n)
 {
     char text[32];
@@ -387,17 +404,10 @@ static enum bbt_rc encode(const struct prov_model *m, const struct prov_ask *ask
     size_t copies = m->prompt_wire == PROV_PROMPT_ROW ? rows : 1;
     struct prov_http h;
     struct chain c;
-    enum bbt_rc rc = kserve2_post(m, "", &h, err);
+    enum bbt_rc rc = kserve2_ask(m, ask, &h, &c, err);
 
     if (rc != BBT_OK)
         return rc;
-    c = chain_begin(&h, m->body_max);
-    pen_raw(&c.pen, "{");
-    if (ask->id) {
-        pen_raw(&c.pen, "\"id\":");
-        pen_text(&c.pen, ask->id);
-        pen_raw(&c.pen, ",");
-    }
     if (m->use_binary)
         kserve2_head_len(&h, h.own.len + batch->piece[PIECE_HEAD].n);
     chain_piece(&c, batch, PIECE_HEAD);

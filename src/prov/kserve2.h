@@ -34,6 +34,9 @@ enum bbt_rc kserve2_path(const struct prov_model *m, const char *suffix, const c
  * chain_end(), then the chain's request moves to `ret`. */
 enum bbt_rc kserve2_post(const struct prov_model *m, const char *suffix, struct prov_http *h,
     struct bbt_err *err);
+/* The same with the JSON part begun, up to and with the question's id; `h` stays where it is. */
+enum bbt_rc kserve2_ask(const struct prov_model *m, const struct prov_ask *ask,
+    struct prov_http *h, struct chain *ret, struct bbt_err *err);
 void kserve2_head_len(struct prov_http *h, size_t n);
 enum bbt_rc kserve2_finish(struct chain *c, struct prov_http *ret, struct bbt_err *err);
 

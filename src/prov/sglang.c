@@ -131,11 +131,7 @@ static enum bbt_rc score_encode(const struct prov_model *m, const struct prov_as
     struct prov_http h;
     struct chain c = dialog_begin(m, "/v1/score", &h);
 
-    for (size_t i = 0; i < batch->pieces; i++) {
-        chain_piece(&c, batch, i);
-        if (i < prompt->pieces)
-            chain_piece(&c, prompt, i);
-    }
+    chain_weave(&c, batch, prompt);
     return dialog_send(&c, ask->id, ret, err);
 }
 

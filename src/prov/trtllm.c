@@ -290,17 +290,10 @@ static enum bbt_rc encode(const struct prov_model *m, const struct prov_ask *ask
 {
     struct prov_http h;
     struct chain c;
-    enum bbt_rc rc = kserve2_post(m, "", &h, err);
+    enum bbt_rc rc = kserve2_ask(m, ask, &h, &c, err);
 
     if (rc != BBT_OK)
         return rc;
-    c = chain_begin(&h, m->body_max);
-    pen_raw(&c.pen, "{");
-    if (ask->id) {
-        pen_raw(&c.pen, "\"id\":");
-        pen_text(&c.pen, ask->id);
-        pen_raw(&c.pen, ",");
-    }
     kserve2_head_len(&h, h.own.len + batch->piece[PIECE_HEAD].n);
     chain_piece(&c, batch, PIECE_HEAD);
     chain_piece(&c, batch, PIECE_RAW);

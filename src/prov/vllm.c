@@ -126,11 +126,7 @@ static enum bbt_rc chat_encode(const struct prov_model *m, const struct prov_ask
     struct prov_http h;
     struct chain c = dialog_begin(m, "/v1/chat/completions", &h);
 
-    for (size_t i = 0; i < batch->pieces; i++) {
-        chain_piece(&c, batch, i);
-        if (i < prompt->pieces)
-            chain_piece(&c, prompt, i);
-    }
+    chain_weave(&c, batch, prompt);
     return dialog_send(&c, ask->id, ret, err);
 }
 

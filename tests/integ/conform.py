@@ -866,7 +866,9 @@ HOW = {  # name's beginning: dialect and the modes that the recording supposes
                             "int_type": "INT32", "mask_pos": "tensor", "mask_rank": 1}),
     "req-shared": ("triton", {"model": "a model/\u00e9", "prompt": "one", "datatype": "FP16",
                               "compose": "prepend", "mask_pos": "none", "output": "token"}),
-    "req-manual": ("triton", {})}
+    "req-manual": ("triton", {}), "trtllm-bare": ("trtllm", {}),
+    "trtllm-bf16": ("trtllm", {"datatype": "BF16", "kv_reuse": True}),
+    "trtllm-": ("trtllm", {"datatype": "FP16", "kv_reuse": True})}
 ELSEWHERE = {"req-embed": "the look-up of embeddings is bbt-lm's own"}
 
 

@@ -10,6 +10,7 @@
 
 #include <assert.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 const char *tune_state_name(enum tune_state s)
@@ -68,6 +69,21 @@ static void run_verdict(struct port_call *c, struct port_db *db)
     BBT_KILLPOINT("verdict-done");
 }
 
+static void run_again(struct port_call *c, struct port_db *db)
+{
+    struct tune *t = bbt_container(c, struct tune, keep.call);
+    struct rec_usage add = {.active_us = t->spent_us, .failures = t->failures};
+
+    BBT_KILLPOINT("again");
+    c->rc = port_db_state(db, t->id, 1u << REC_RUNNING, t->again.to, t->again.reason,
+        t->again.to == REC_RUNNING ? "" : t->again.text, &c->err);
+    if (c->rc == BBT_OK)
+        c->rc = port_db_usage(db, t->id, &add, &c->err);
+    if (c->rc == BBT_OK)
+        c->rc = port_db_event(db, t->id, t->again.event, t->again.text, &c->err);
+    BBT_KILLPOINT("again-done");
+}
+
 void tune_over(struct tune *t, enum bbt_rc rc)
 {
     tune_move(t, TUNE_OVER);
@@ -78,6 +94,12 @@ void tune_over(struct tune *t, enum bbt_rc rc)
 
 void tune_stop(struct tune *t, enum bbt_rc rc, const struct bbt_err *err, const char *reason)
 {
+    if (t->again.text[0] && !t->halt && (rc == BBT_OK || rc == BBT_CANCELED)) {
+        t->rc = BBT_AGAIN;
+        log_info("job-again", "job=%lld %s", (long long)t->id, t->again.text);
+        tune_keep(t, TUNE_VERDICT, run_again);
+        return;
+    }
     if (t->halt || rc == BBT_CANCELED) {
         tune_over(t, BBT_CANCELED);
         return;
@@ -102,7 +124,7 @@ void tune_stop(struct tune *t, enum bbt_rc rc, const struct bbt_err *err, const 
 static bool ended(struct tune *t, enum bbt_rc rc, const struct bbt_err *err,
     const char *reason)
 {
-    if (rc == BBT_OK && !t->halt)
+    if (rc == BBT_OK && !t->halt && !t->again.text[0])
         return false;
     tune_stop(t, rc, err, reason);
     return true;
@@ -243,9 +265,9 @@ void tune_start(struct tune *t, struct turnq *q)
     tune_load(t);
 }
 
-void tune_halt(struct tune *t, bool hard)
+/* What is under way ends soon. */
+static void let_go(struct tune *t, bool hard)
 {
-    t->halt = true;
     switch (t->state) {
     case TUNE_PROBE:
         probe_drop(&t->probe);
@@ -265,9 +287,28 @@ void tune_halt(struct tune *t, bool hard)
         round_drop(&t->round, hard);
         break;
     default:
-        keep_drop(&t->keep); /* a call is under way; its end is the end */
-        break;
+        break; /* a call is under way; its end is the end */
     }
+}
+
+void tune_halt(struct tune *t, bool hard)
+{
+    t->halt = true;
+    let_go(t, hard);
+    keep_drop(&t->keep);
+}
+
+void tune_again(struct tune *t, enum rec_state to, const char *reason, const char *event,
+    const char *text)
+{
+    if (t->halt || t->again.text[0] || t->state >= TUNE_RESULT)
+        return;
+    t->again.to = to;
+    t->again.reason = reason;
+    t->again.event = event;
+    (void)snprintf(t->again.text, sizeof t->again.text, "%.*s",
+        (int)sizeof t->again.text - 1, text);
+    let_go(t, false);
 }
 
 /* -100..100 becomes a share of 1..9. */

@@ -13,6 +13,7 @@
  *   a job without a search goes from FIRST to MANUAL
  *
  *   trouble, pause, stop: any state -> (what is under way comes in) -> VERDICT -> OVER
+ *   what it was built on has changed: the same, and it is taken over anew (tune_again)
  *
  * A job that begins and one that is resumed take the same way; what is in the store decides
  * which steps have nothing left to do. */
@@ -82,6 +83,11 @@ struct tune {
     struct port_call work; /* at most one call of a worker, or one read of the store */
     struct keep keep;      /* at most one write */
     bool halt;             /* let go as soon as what is under way is in */
+    struct {               /* the same, and the job goes on; text "" = no */
+        enum rec_state to;
+        const char *reason, *event;
+        char text[240];
+    } again;
     const char *reason;    /* pause or end reason */
     bool paused, failed;   /* what the verdict makes of it */
 
@@ -155,6 +161,13 @@ void tune_start(struct tune *t, struct turnq *q);
  * on the wire. Ends in `over`. */
 void tune_halt(struct tune *t, bool hard);
 void tune_fini(struct tune *t); /* only when over */
+
+/* Something that the job was built on has changed, such as the size of a batch: it is let go, as
+ * by a polite halt, and stays for the engine to take over anew (`over` with BBT_AGAIN). Until
+ * then it is in state `to`, REC_RUNNING or REC_QUEUED, for that reason; `event` and `text` go
+ * into its event log. No-op on one whose story is ending anyway. */
+void tune_again(struct tune *t, enum rec_state to, const char *reason, const char *event,
+    const char *text);
 
 /* A new priority, durable in the row already: counts from now on. */
 void tune_priority(struct tune *t, int64_t priority);

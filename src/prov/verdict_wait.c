@@ -1,7 +1,7 @@
 /* verdict_wait.c -- how long a response asks us to wait. */
 #include "prov/verdict.h"
 
-#include "prov/date.h"
+#include "base/date.h"
 #include "prov/limits.h"
 #include "prov/wait.h"
 

@@ -1,6 +1,6 @@
 #include "prov/wait.h"
 
-#include "prov/date.h"
+#include "base/date.h"
 
 #include <string.h>
 #include <strings.h>

@@ -1,6 +1,6 @@
 /* f_duration.c -- waits as headers and sentences write them. Whatever is taken is finite, not
  * absurd, and the same by every way that takes it. */
-#include "prov/date.h"
+#include "base/date.h"
 #include "prov/wait.h"
 
 #include <stdlib.h>

@@ -1,6 +1,6 @@
-/* date.h -- moments as headers write them, read without locale or time zone. */
-#ifndef PROV_DATE_H
-#define PROV_DATE_H
+/* date.h -- moments as headers and people write them, read without locale or time zone. */
+#ifndef BASE_DATE_H
+#define BASE_DATE_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,4 +1,4 @@
-#include "prov/date.h"
+#include "base/date.h"
 
 #include "base/civil.h"
 

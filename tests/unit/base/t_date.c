@@ -1,5 +1,5 @@
 /* Dates of headers, against the C library's calendar. */
-#include "prov/date.h"
+#include "base/date.h"
 #include "unit.h"
 
 #include <stdio.h>

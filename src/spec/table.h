@@ -68,7 +68,8 @@ struct key {
     double min, max;
     const char
         *fallback; /* as one would write it; NULL = absent stays zero, NULL or NaN */
-    const char *const *words; /* KEY_ENUM: NULL-terminated */
+    const char *const *words; /* KEY_ENUM: NULL-terminated; KEY_ITEMS: the key whose value a
+                                 bare text in the list is; NULL: it names a key that is true */
     bool needed;
     const struct key_table *items; /* KEY_ITEMS */
     const char *help;              /* one line */

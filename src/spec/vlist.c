@@ -151,13 +151,14 @@ void vlist_read_pairs(const struct reader *r, const json_t *v, struct key_pairs 
     *at = p;
 }
 
-/* A bare word stands for the section in which it is true: "manual" for {manual: true}. */
+/* A bare word stands for a section: "manual" for {manual: true}, or as the row says. */
 static void read_item(const struct reader *r, const json_t *v, const char *pointer, void *to)
 {
+    const char *key = r->k->words ? r->k->words[0] : NULL;
     json_t *word = NULL;
 
     if (json_is_string(v)) {
-        word = json_pack("{s:b}", json_string_value(v), 1);
+        word = key ? json_pack("{s:O}", key, v) : json_pack("{s:b}", json_string_value(v), 1);
         r->problems->nomem |= !word;
     }
     table_read(r->k->items, word ? word : v, pointer, to, r->problems);

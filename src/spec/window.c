@@ -20,3 +20,5 @@ static const struct key keys[] = {
 
 const struct key_table spec_window_table = {
     "window", keys, sizeof keys / sizeof keys[0], sizeof(struct spec_window)};
+
+const char *const spec_window_word[] = {"hours", NULL};

@@ -15,7 +15,7 @@ static const char text[] =
     "    quota: org\n"
     "    breaker: {window: 20s, min_requests: 4, failure_ratio: 25%, open_for: 5s, open_cap: 1m}\n"
     "    maintenance: [{days: [sun], hours: \"02:00-04:00\", zone: UTC}]\n"
-    "    windows: [{hours: \"22:00-08:00\"}, {days: [sat, sun]}]\n"
+    "    windows: [\"22:00-08:00\", {days: [sat, sun]}]\n"
     "    models: [{name: m, tokenizer: t}]\n"
     "  - {name: b, url: 'http://b', models: [{name: m, tokenizer: t}]}\n";
 
@@ -68,6 +68,8 @@ static void values_and_defaults(void **state)
     assert_int_equal(a->maintenance.nr, 1);
     w = a->windows.item;
     assert_int_equal(a->windows.nr, 2);
+    assert_int_equal(w[0].week.hours.from_min, 1320);
+    assert_int_equal(w[0].week.hours.to_min, 480);
     assert_int_equal(w[1].week.days, 0x60);
     conf_free(c);
     problem_fini(&problems);
@@ -105,6 +107,9 @@ static void mistakes(void **state)
         {"quotas: [{requests_per_minute: 5}]", "\"name\" is missing"},
         {"quotas: [{name: x, requests_per_minute: 0}]", "requests_per_minute"},
         {"quotas: [{name: x, headroom: 60%}]", "headroom"},
+        {"providers: [{name: a, url: 'http://a', windows: [nights], models: [{name: m, "
+         "tokenizer: t}]}]",
+            "providers[0].windows[0].hours: must be hours, not the text \"nights\""},
     };
 
     (void)state;

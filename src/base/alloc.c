@@ -11,9 +11,12 @@
 static atomic_long fault_in = -1;
 static atomic_int fault_sticky;
 static atomic_ulong asked;
+static _Thread_local int spared;
 
 static int refuse(void)
 {
+    if (spared)
+        return 0;
     atomic_fetch_add_explicit(&asked, 1, memory_order_relaxed);
     if (atomic_load_explicit(&fault_in, memory_order_relaxed) < 0)
         return 0;
@@ -97,6 +100,11 @@ void *bbt_alloc_or_die(size_t size)
 void bbt_free(void *p)
 {
     free(p);
+}
+
+void bbt_alloc_spare(int on)
+{
+    spared += on ? 1 : -1;
 }
 
 unsigned long bbt_alloc_fault(long nth, int sticky)

@@ -37,4 +37,8 @@ void bbt_free(void *p); /* NULL is fine */
  * asked for since the last call. */
 unsigned long bbt_alloc_fault(long nth, int sticky);
 
+/* Test hook: while on (it nests), what this thread asks for is neither counted nor refused: for
+ * a test's own parts among those under test. */
+void bbt_alloc_spare(int on);
+
 #endif

@@ -116,6 +116,67 @@ int json_get_bool(const json_t *obj, const char *key, int fallback)
     return json_is_boolean(v) ? json_is_true(v) : fallback;
 }
 
+static void give_up(json_t **v)
+{
+    json_decref(*v);
+    *v = NULL;
+}
+
+void json_put(json_t **obj, const char *key, json_t *v)
+{
+    if (json_object_set_new(*obj, key, v) != 0)
+        give_up(obj);
+}
+
+void json_add(json_t **list, json_t *v)
+{
+    if (json_array_append_new(*list, v) != 0)
+        give_up(list);
+}
+
+/* Bytes of the character at `s`; 0 where none begins there (RFC 3629: no overlong form, no
+ * surrogate, nothing over U+10FFFF). */
+static size_t char_len(const unsigned char *s)
+{
+    static const struct {
+        unsigned char from, to, second_from, second_to, n;
+    } row[] = {{0x00, 0x7f, 0, 0, 1}, {0xc2, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3},
+        {0xe1, 0xec, 0x80, 0xbf, 3}, {0xed, 0xed, 0x80, 0x9f, 3}, {0xee, 0xef, 0x80, 0xbf, 3},
+        {0xf0, 0xf0, 0x90, 0xbf, 4}, {0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4}};
+    size_t i = 0, n;
+
+    while (i < sizeof row / sizeof *row && (s[0] < row[i].from || s[0] > row[i].to))
+        i++;
+    if (i == sizeof row / sizeof *row)
+        return 0;
+    if (row[i].n > 1 && (s[1] < row[i].second_from || s[1] > row[i].second_to))
+        return 0;
+    for (n = 2; n < row[i].n; n++)
+        if (s[n] < 0x80 || s[n] > 0xbf)
+            return 0;
+    return row[i].n;
+}
+
+json_t *json_clean(const char *s)
+{
+    json_t *v = json_string(s);
+    char *copy;
+
+    if (v)
+        return v;
+    copy = bbt_strdup(s);
+    for (size_t i = 0; copy && copy[i];) {
+        size_t n = char_len((const unsigned char *)copy + i);
+
+        if (n == 0)
+            copy[i] = '?';
+        i += n ? n : 1;
+    }
+    v = json_string(copy);
+    bbt_free(copy);
+    return v;
+}
+
 void json_use_alloc(void)
 {
     json_set_alloc_funcs(alloc_noted, bbt_free);

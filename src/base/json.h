@@ -33,6 +33,16 @@ double json_get_num(const json_t *obj, const char *key, double fallback);
 long long json_get_int(const json_t *obj, const char *key, long long fallback);
 int json_get_bool(const json_t *obj, const char *key, int fallback);
 
+/* For building what must be whole or not at all: puts `v`, which it takes, into *obj (appends it
+ * to *list). Without memory, or where `v` is NULL, *obj is freed and NULL; fine on a NULL *obj:
+ * the last one tells of all. */
+void json_put(json_t **obj, const char *key, json_t *v);
+void json_add(json_t **list, json_t *v);
+
+/* A string of any bytes, of texts that came from outside or were cut: what is no UTF-8 becomes
+ * '?'. NULL without memory. */
+json_t *json_clean(const char *s);
+
 /* Routes jansson's memory through base/alloc. Once, before any other call. */
 void json_use_alloc(void);
 

@@ -81,6 +81,25 @@ static void the_nth_fails(void **state)
     assert_int_equal(bbt_alloc_fault(-1, 0), 0);
 }
 
+static void what_is_spared_does_not_count(void **state)
+{
+    void *p[3];
+
+    (void)state;
+    (void)bbt_alloc_fault(0, 0);
+    bbt_alloc_spare(1);
+    bbt_alloc_spare(1);
+    bbt_alloc_spare(0);
+    p[0] = bbt_alloc(1);
+    bbt_alloc_spare(0);
+    p[1] = bbt_alloc(1);
+    p[2] = bbt_alloc(1);
+    assert_int_equal(bbt_alloc_fault(-1, 0), 2);
+    assert_true(p[0] && !p[1] && p[2]);
+    bbt_free(p[0]);
+    bbt_free(p[2]);
+}
+
 static void failed_realloc_keeps_the_old_block(void **state)
 {
     char *p = bbt_strdup("kept"), *q;
@@ -103,6 +122,7 @@ int main(void)
         cmocka_unit_test(calloc_is_zeroed),
         cmocka_unit_test(strings),
         cmocka_unit_test(the_nth_fails),
+        cmocka_unit_test(what_is_spared_does_not_count),
         cmocka_unit_test(failed_realloc_keeps_the_old_block),
     };
 

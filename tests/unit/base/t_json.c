@@ -213,6 +213,70 @@ static void no_key_is_lost(void **state)
     json_decref(v);
 }
 
+/* jansson's own check of UTF-8 is the second opinion. */
+static void a_text_of_any_bytes(void **state)
+{
+    static const char *const got_said[][2] = {
+        {"", ""},
+        {"plain", "plain"},
+        {"\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80", "\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80"},
+        {"cut \xc3", "cut ?"},
+        {"cut \xe2\x82", "cut ??"},
+        {"\xc3\xa4\xf0\x9f\x98", "\xc3\xa4???"},
+        {"\xc0\xaf\xed\xa0\x80\xf4\x90\x80\x80\xff", "??????????"},
+        {"\xe0\x9f\xbf\xf0\x8f\xbf\xbf\xf5", "????????"},
+    };
+    unsigned whole = 0;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof got_said / sizeof *got_said; i++) {
+        json_t *v = json_clean(got_said[i][0]);
+
+        assert_string_equal(json_string_value(v), got_said[i][1]);
+        json_decref(v);
+    }
+    for (unsigned n = 0; n < 0x1000000; n += 11) { /* of all that three bytes can be */
+        const char s[] = {'<', (char)(n >> 16), (char)(n >> 8), (char)n, '>', '\0'};
+        json_t *plain = json_string(s), *v = json_clean(s);
+
+        assert_non_null(v);
+        whole += plain != NULL;
+        if (plain)
+            assert_true(json_equal(plain, v));
+        json_decref(plain);
+        json_decref(v);
+    }
+    assert_true(whole > 100000);
+    assert_null(json_clean(NULL));
+}
+
+/* Whichever allocation fails, once or for good: all of it or nothing. */
+static void all_or_nothing(void **state)
+{
+    json_t *v = NULL;
+
+    (void)state;
+    for (int sticky = 0; sticky < 2; sticky++, json_decref(v), v = NULL)
+        for (long n = 0; !v; n++) {
+            json_t *list;
+
+            assert_true(n < 1000);
+            (void)bbt_alloc_fault(n, sticky);
+            v = json_object();
+            list = json_array();
+            for (int i = 0; i < 20; i++)
+                json_add(&list, json_integer(i));
+            json_put(&v, "list", list);
+            json_put(&v, "text", json_clean("cut \xc3"));
+            (void)bbt_alloc_fault(-1, 0);
+            if (v) {
+                assert_int_equal(json_object_size(v), 2);
+                assert_int_equal(json_array_size(json_object_get(v, "list")), 20);
+                assert_string_equal(json_get_str(v, "text", ""), "cut ?");
+            }
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -223,6 +287,8 @@ int main(void)
         cmocka_unit_test(look_ups_fall_back_on_type),
         cmocka_unit_test(out_of_memory_is_said),
         cmocka_unit_test(no_key_is_lost),
+        cmocka_unit_test(a_text_of_any_bytes),
+        cmocka_unit_test(all_or_nothing),
     };
 
     json_use_alloc();

@@ -20,6 +20,7 @@ void control_start(struct world *w)
     d->state_dir = w->dir;
     d->store = w->store;
     d->engine = w->engine;
+    d->cache = w->cache;
     d->started_us = port_wall_us();
     w->daemon = d;
     w->web_quiet = false;

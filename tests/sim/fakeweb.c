@@ -78,9 +78,11 @@ void fakeweb_told(struct world *w, void *ptr)
 static struct conn *conn_new(struct world *w, struct ask *a)
 {
     static struct web server; /* only its routes are looked at */
-    struct conn *c = bbt_calloc(1, sizeof *c);
     size_t len = strlen(a->target), room = len + 2;
+    struct conn *c;
 
+    bbt_alloc_spare(1);
+    c = bbt_calloc(1, sizeof *c);
     assert(c);
     server.routes = api_routes(&server.routes_n);
     c->a = a;
@@ -96,6 +98,7 @@ static struct conn *conn_new(struct world *w, struct ask *a)
     buf_init(&c->r.body, API_JSON_MAX);
     if (a->body && buf_puts(&c->r.body, a->body) != BBT_OK)
         abort();
+    bbt_alloc_spare(0);
     buf_init(&c->r.out, 0);
     c->next = w->conns;
     c->at = &w->conns;
@@ -180,7 +183,8 @@ void fakeweb_arrive(struct world *w, void *ptr)
     status = route_find(&c->r, &allow);
     buf_fini(&allow);
     if (status || c->r.body.len > c->r.route->body_max)
-        web_problem(&c->r, status ? status : 413, "bad-request", "Bad request", "", NULL);
+        web_problem(&c->r, status ? status : 413, status == 503 ? "unavailable" : "bad-request",
+            "Bad request", "", NULL);
     else
         c->r.route->handler(&c->r, w->daemon);
 }
@@ -291,8 +295,12 @@ static void answer(struct web_req *r, unsigned status, const void *body, size_t 
         lose(w, c);
     } else if (c->a) {
         c->a->status = status;
+        bbt_alloc_spare(1);
         if (buf_put(&c->a->answer, body, len) != BBT_OK)
             abort();
+        bbt_alloc_spare(0);
+        if (c->a->answered)
+            c->a->answered(c->a);
         tell(w, c->a);
     }
     conn_free(w, c);
@@ -315,11 +323,17 @@ void web_reply_take(
 void web_problem(struct web_req *r, unsigned status, const char *urn, const char *title,
     const char *detail, const char *extra)
 {
-    json_t *v = json_pack("{s:s, s:s, s:i, s:s}", "type", urn, "title", title, "status",
-        (int)status, "detail", detail);
-    char *text = v ? json_print(v) : NULL;
+    json_t *v, *more = NULL;
+    char *text;
 
-    (void)extra;
+    bbt_alloc_spare(1);
+    v = json_pack("{s:s, s:s, s:i, s:o}", "type", urn, "title", title, "status", (int)status,
+        "detail", json_clean(detail));
+    if (extra && json_parse(extra, strlen(extra), "extra", &more, NULL) == BBT_OK)
+        (void)json_object_update_missing(v, more);
+    json_decref(more);
+    text = v ? json_print(v) : NULL;
+    bbt_alloc_spare(0);
     assert(text);
     answer(r, status, text, strlen(text));
     bbt_free(text);
@@ -396,8 +410,10 @@ void fakeweb_read(struct world *w, void *ptr)
     struct ask *a = c->a;
 
     c->reading = false;
+    bbt_alloc_spare(1);
     if (buf_put(&a->answer, c->r.out.data, c->r.out.len) != BBT_OK)
         abort();
+    bbt_alloc_spare(0);
     c->r.out.len = 0;
     if (c->r.stream_full && c->r.gone_op) {
         c->r.stream_full = false;

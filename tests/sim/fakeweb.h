@@ -28,6 +28,7 @@ struct ask {
     char *body; /* owned; text or NULL */
     void (*tell)(struct ask *a);   /* it is over */
     void (*stream)(struct ask *a); /* more of a long answer has come; or NULL */
+    void (*answered)(struct ask *a); /* the daemon has, it is still on its way; or NULL */
     void *who;                     /* the client's own */
     int64_t job;                   /* what it is about, for the checkers; 0 = all or none */
     int64_t after;                 /* cursor */

@@ -39,8 +39,10 @@ static enum world_net draw_fate(struct world *w)
 void port_http_start(struct port_http *x)
 {
     struct world *w = world_now();
-    struct wire *e = bbt_calloc(1, sizeof *e);
+    struct wire *e;
 
+    bbt_alloc_spare(1);
+    e = bbt_calloc(1, sizeof *e);
     assert(e);
     *e = (struct wire){.x = x, .fate = draw_fate(w), .sent_us = port_wall_us()};
     x->impl = e;
@@ -50,6 +52,7 @@ void port_http_start(struct port_http *x)
         w->wire = bbt_realloc(w->wire, w->wires_room * sizeof(struct wire *));
         assert(w->wire);
     }
+    bbt_alloc_spare(0);
     w->wire[w->wires++] = e;
     if (w->checks)
         checks_sent(w->checks, x, w->wires);
@@ -274,8 +277,10 @@ void wire_reply(struct world *w, void *ptr)
             x->answer = e->reply.body.data;
             x->answer_len = e->reply.body.len;
         }
+        bbt_alloc_spare(1);
         if (e->fate == NET_GOOD && e->reply.status == 200 && e->reply.id[0])
             fakelm_count(&w->lm, e->reply.id)->delivered++;
+        bbt_alloc_spare(0);
         if (w->checks)
             checks_reply(w->checks, e->reply.id, e->fate == NET_GOOD, e->wait_s);
     }
@@ -296,8 +301,10 @@ void port_http_abort(struct port_http *x)
     e->aborted = true;
     world_event_drop(w, WORLD_ARRIVE, e);
     world_event_drop(w, WORLD_REPLY, e);
+    bbt_alloc_spare(1);
     if (!e->arrived && e->fate == NET_GOOD && world_draw(w, 2))
         serve(w, e); /* it had left already: the answer comes too late */
+    bbt_alloc_spare(0);
     world_event_put(w, world_draw(w, 100), WORLD_REPLY, e);
 }
 

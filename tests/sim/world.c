@@ -62,7 +62,9 @@ void world_event_put(struct world *w, uint64_t after_us, enum world_kind kind, v
 {
     if (w->evs == w->room) {
         w->room = w->room ? 2 * w->room : 64;
+        bbt_alloc_spare(1);
         w->ev = bbt_realloc(w->ev, w->room * sizeof *w->ev);
+        bbt_alloc_spare(0);
         assert(w->ev);
     }
     w->ev[w->evs++] = (struct world_event){w->now_us + after_us, w->seq++, kind, ptr};
@@ -363,7 +365,9 @@ static void happen(struct world *w, const struct world_event *e)
             op_wake(c->wake);
         return;
     case WORLD_ARRIVE:
+        bbt_alloc_spare(1); /* the server's memory is its own */
         wire_arrive(w, e->ptr);
+        bbt_alloc_spare(0);
         return;
     case WORLD_REPLY:
         wire_reply(w, e->ptr);

@@ -67,7 +67,7 @@ void api_reply(struct web_req *r, unsigned status, json_t *v)
         secret_redact(text);
         web_reply(r, status, "application/json", text, strlen(text));
     } else {
-        web_problem(r, 503, "no-memory", "No memory", "the answer could not be built", NULL);
+        api_problem(r, BBT_NOMEM, "no memory for the answer");
     }
     bbt_free(text);
     json_decref(v);
@@ -136,7 +136,7 @@ void api_free(struct api *a)
 
 void api_json(struct api *a)
 {
-    json_t *v = a->json ? a->json : json_object();
+    json_t *v = a->json;
 
     a->json = NULL;
     api_reply(a->r, a->status ? a->status : 200, v);
@@ -190,19 +190,18 @@ json_t *api_body(struct web_req *r)
     json_t *v = NULL;
     size_t len;
     const void *bytes = web_body(r, &len);
-    enum bbt_rc rc;
+    enum bbt_rc rc = json_parse(len ? bytes : "{}", len ? len : 2, "body", &v, &err);
 
-    if (len == 0)
-        return json_object();
-    rc = json_parse(bytes, len, "body", &v, &err);
     if (rc == BBT_OK && !json_is_object(v)) {
         json_decref(v);
         rc = bbt_fail(&err, BBT_INVALID, "body: must be a JSON object");
     }
     if (rc == BBT_OK)
         return v;
-    web_problem(r, rc == BBT_NOMEM ? 503 : 400, "bad-json", "The body is no valid JSON",
-        err.msg, NULL);
+    if (rc == BBT_NOMEM)
+        api_problem(r, rc, err.msg);
+    else
+        web_problem(r, 400, "bad-json", "The body is no valid JSON", err.msg, NULL);
     return NULL;
 }
 

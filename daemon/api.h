@@ -27,7 +27,7 @@ struct api {
     /* what `run` may leave for the answer */
     int64_t id;
     unsigned status; /* 0 = 200 */
-    json_t *json;    /* owned */
+    json_t *json;    /* owned; NULL = it could not be built: 503 */
     /* Loop thread, after the call came back with BBT_OK, before the answer; or NULL. */
     void (*then)(struct api *a);
     void (*free)(struct api *a); /* frees more than the base; or NULL */
@@ -49,16 +49,17 @@ void api_db(struct api *a, void (*run)(struct port_call *c, struct port_db *db))
 /* The same on a worker thread. */
 void api_work(struct api *a, void (*run)(struct port_call *c, struct port_db *db));
 
-/* Answers and frees. */
+/* Answers and frees. An answer is whole or 503: views are built with json_pack(), json_put() and
+ * json_add(), which leave NULL without memory. */
 void api_json(struct api *a);
 void api_fail(struct api *a, enum bbt_rc rc, const struct bbt_err *err);
 void api_free(struct api *a);
 
-/* Answers a request that has no struct api. `v` is taken. */
+/* Answers a request that has no struct api. `v` is taken; NULL is 503. */
 void api_reply(struct web_req *r, unsigned status, json_t *v);
 void api_problem(struct web_req *r, enum bbt_rc rc, const char *detail);
 
-/* The body as a JSON object; NULL: it has been answered (400). */
+/* The body as a JSON object, {} where there is none; NULL: it has been answered (400, 503). */
 json_t *api_body(struct web_req *r);
 
 /* {id} of the path; 0: it has been answered (404). */
@@ -79,7 +80,7 @@ BBT_NODISCARD enum bbt_rc api_check_price(
 json_t *api_view_estimate(
     struct daemon *d, const struct job_spec *s, const struct plan *p);
 
-/* ---- views (api_view.c) ---- */
+/* ---- views (api_view.c): NULL without memory ---- */
 
 json_t *api_view_job(struct daemon *d, const struct rec_job *j);
 json_t *api_view_event(const struct rec_event *e);

@@ -51,11 +51,10 @@ static json_t *view_price(
         open ? json_null() : api_money(plan_cost(&t->worst, &p->whole)));
 }
 
-static void add_limit(json_t *to, const char *name, json_t *limit, bool set, bool ok)
+static void add_limit(json_t **to, const char *name, json_t *limit, bool set, bool ok)
 {
     if (set)
-        (void)json_object_set_new(
-            to, name, json_pack("{s:o, s:b}", "limit", limit, "ok", (int)ok));
+        json_put(to, name, json_pack("{s:o, s:b}", "limit", limit, "ok", (int)ok));
     else
         json_decref(limit);
 }
@@ -67,18 +66,13 @@ static json_t *view_limits(
     bool open = is_open(p);
     json_t *v = json_object();
 
-    add_limit(v, "requests", json_integer((json_int_t)s->limits.requests),
+    add_limit(&v, "requests", json_integer((json_int_t)s->limits.requests),
         s->limits.requests != 0, !open && w->requests <= s->limits.requests);
-    add_limit(v, "tokens", json_integer((json_int_t)s->limits.tokens), s->limits.tokens != 0,
+    add_limit(&v, "tokens", json_integer((json_int_t)s->limits.tokens), s->limits.tokens != 0,
         !open && w->tokens_in + w->tokens_out <= s->limits.tokens);
-    add_limit(v, "usd", api_money(s->limits.usd), s->limits.usd != MONEY_NONE,
+    add_limit(&v, "usd", api_money(s->limits.usd), s->limits.usd != MONEY_NONE,
         !open && plan_cost(&t->worst, w) <= s->limits.usd);
     return v;
-}
-
-static void warn(json_t *list, const char *text)
-{
-    (void)json_array_append_new(list, json_string(text));
 }
 
 static json_t *view_warnings(
@@ -89,7 +83,7 @@ static json_t *view_warnings(
     uint64_t gens = p->generations && p->generations < fits ? p->generations : fits;
 
     if (p->estimated)
-        warn(list, "tokens are a guess: only the server can count them");
+        json_add(&list, json_string("tokens are a guess: only the server can count them"));
     if (!p->search)
         fits = gens = UINT64_MAX;
     if (fits != UINT64_MAX && (!p->generations || fits < p->generations)) {
@@ -97,16 +91,17 @@ static json_t *view_warnings(
             "the limits end it after about %llu generations (limits.on_limit: %s)",
             (unsigned long long)fits,
             s->limits.on_limit == JOB_LIMIT_FINISH ? "finish" : "pause");
-        warn(list, text);
+        json_add(&list, json_string(text));
     }
     if (gens < FEW) {
         (void)snprintf(text, sizeof text,
             "%llu generations are few: below about %d a search can hardly be told from chance",
             (unsigned long long)gens, FEW);
-        warn(list, text);
+        json_add(&list, json_string(text));
     }
     if (!t->known)
-        warn(list, "nobody knows what this model costs: the configuration has no price for it");
+        json_add(&list, json_string("nobody knows what this model costs: the configuration has "
+                                    "no price for it"));
     return list;
 }
 
@@ -157,13 +152,10 @@ json_t *api_view_estimate(struct daemon *d, const struct job_spec *s, const stru
         is_open(p) ? json_null() : view_sum(&p->whole), "price",
         view_price(m->conf, &m->tariff, p), "limits", view_limits(s, &m->tariff, p), "today",
         api_view_today(d->engine), "warnings", view_warnings(s, p, fits, &m->tariff));
-    if (!v)
-        return NULL;
-    (void)json_object_set_new(v, "generations_in_limits",
+    json_put(&v, "generations_in_limits",
         fits == UINT64_MAX ? json_null() : json_integer((json_int_t)fits));
-    (void)json_object_set_new(
-        v, "train_examples", json_integer((json_int_t)p->train_examples));
-    (void)json_object_set_new(v, "tokens_estimated", json_boolean(p->estimated));
-    (void)json_object_set_new(v, "time", view_time(d, e, p));
+    json_put(&v, "train_examples", json_integer((json_int_t)p->train_examples));
+    json_put(&v, "tokens_estimated", json_boolean(p->estimated));
+    json_put(&v, "time", view_time(d, e, p));
     return v;
 }

@@ -27,7 +27,7 @@ static void run_page(struct port_call *c, struct port_db *db)
         return;
     items = json_array();
     for (size_t i = 0; i < n; i++)
-        (void)json_array_append_new(items, api_view_event(&e[i]));
+        json_add(&items, api_view_event(&e[i]));
     bbt_free(e);
     p->a.json = json_pack(
         "{s:s, s:s, s:o}", "apiVersion", "v1", "kind", "EventList", "items", items);

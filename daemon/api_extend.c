@@ -24,8 +24,8 @@ static void extend_free(struct api *a)
     json_decref(bbt_container(a, struct extend, a)->patch);
 }
 
-/* RFC 7396, for two levels: a member replaces, null takes away. */
-static void merge(json_t *into, const json_t *patch)
+/* RFC 7396, for two levels: a member replaces, null takes away. False without memory. */
+static bool merge(json_t *into, const json_t *patch)
 {
     const char *key;
     json_t *v;
@@ -36,15 +36,18 @@ static void merge(json_t *into, const json_t *patch)
 
             if (!json_is_object(below)) {
                 below = json_object();
-                (void)json_object_set_new(into, key, below);
+                if (json_object_set_new(into, key, below) != 0)
+                    return false;
             }
-            merge(below, v);
+            if (!merge(below, v))
+                return false;
         } else if (json_is_null(v)) {
             (void)json_object_del(into, key);
-        } else {
-            (void)json_object_set(into, key, v);
+        } else if (json_object_set(into, key, v) != 0) {
+            return false;
         }
     }
+    return true;
 }
 
 /* The spec in force with the patch in it, checked as a new one is. */
@@ -57,9 +60,9 @@ static enum bbt_rc patched(const struct extend *x, const char *old, struct job_s
 
     if (rc != BBT_OK)
         return rc;
-    merge(tree, x->patch);
     problem_init(&problems);
-    rc = job_spec_parse(tree, JOB_WIRE, ret, &problems, err);
+    rc = merge(tree, x->patch) ? job_spec_parse(tree, JOB_WIRE, ret, &problems, err)
+                               : bbt_fail(err, BBT_NOMEM, "no memory for the change");
     problem_fini(&problems);
     json_decref(tree);
     if (rc == BBT_OK)
@@ -154,7 +157,7 @@ static void extend_then(struct api *a)
     engine_poke(a->d->engine);
     port_changed(a->id);
     a->json = api_view_job(a->d, &x->job);
-    (void)json_object_set_new(a->json, "changed", json_boolean(x->changed));
+    json_put(&a->json, "changed", json_boolean(x->changed));
 }
 
 void api_extend(struct web_req *r, struct daemon *d, int64_t id, json_t *patch)

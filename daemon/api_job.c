@@ -37,14 +37,14 @@ static void list_then(struct api *a)
     json_t *items = json_array();
 
     for (size_t i = 0; i < l->n; i++)
-        (void)json_array_append_new(items, api_view_job(a->d, &l->rows[i]));
+        json_add(&items, api_view_job(a->d, &l->rows[i]));
     a->json = json_pack("{s:s, s:s, s:o}", "apiVersion", "v1", "kind", "JobList", "items",
         items);
-    if (a->json && l->n == l->f.limit) {
+    if (l->n == l->f.limit) {
         char next[32];
 
         (void)snprintf(next, sizeof next, "%lld", (long long)l->rows[l->n - 1].id);
-        (void)json_object_set_new(a->json, "next", json_string(next));
+        json_put(&a->json, "next", json_string(next));
     }
 }
 
@@ -187,7 +187,7 @@ static void move_then(struct api *a)
         port_changed(a->id);
     }
     a->json = api_view_job(a->d, &j->job);
-    (void)json_object_set_new(a->json, "changed", json_boolean(j->changed));
+    json_put(&a->json, "changed", json_boolean(j->changed));
 }
 
 static void move(struct web_req *r, void *arg, unsigned from, enum rec_state to,
@@ -264,7 +264,7 @@ static void priority_then(struct api *a)
         port_changed(a->id);
     }
     a->json = api_view_job(a->d, &j->job);
-    (void)json_object_set_new(a->json, "changed", json_boolean(j->changed));
+    json_put(&a->json, "changed", json_boolean(j->changed));
 }
 
 /* True where only these may be changed, and something is. */

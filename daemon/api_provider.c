@@ -15,11 +15,11 @@ static json_t *view_model(const struct endpoint_model *em)
 {
     const struct prov_model *m = &em->m;
 
-    return json_pack("{s:s, s:b, s:I, s:I, s:b, s:b, s:s, s:s, s:s}", "name",
+    return json_pack("{s:s, s:b, s:I, s:I, s:b, s:b, s:o, s:o, s:o}", "name",
         em->conf->name, "probed", (int)m->probed, "hidden", (json_int_t)m->hidden, "batch",
         (json_int_t)m->batch_max, "binary", (int)m->use_binary, "embeddings",
-        (int)m->has_embedding, "server", m->server, "server_version", m->server_version,
-        "platform", m->platform);
+        (int)m->has_embedding, "server", json_clean(m->server), "server_version",
+        json_clean(m->server_version), "platform", json_clean(m->platform));
 }
 
 static json_t *view_limit(const struct quota *q, unsigned dim)
@@ -47,25 +47,21 @@ static json_t *view_provider(const struct endpoint *e)
     uint64_t now = port_now_us();
 
     for (size_t i = 0; i < e->models_nr; i++)
-        (void)json_array_append_new(models, view_model(&e->models[i]));
-    v = json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:s, s:o}",
+        json_add(&models, view_model(&e->models[i]));
+    v = json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:o, s:o}",
         "apiVersion", "v1", "kind", "Provider", "name", e->conf->name, "dialect",
         e->adapter->name, "concurrency", (json_int_t)e->gate.limit, "window",
         (json_int_t)e->channel->lane.aimd.window, "in_flight",
         (json_int_t)e->gate.inflight, "sent", (json_int_t)e->sent, "answered",
         (json_int_t)e->answered, "failed", (json_int_t)e->failed, "state",
-        endpoint_why(e, now), "trouble", e->trouble ? e->trouble_text : "", "models",
-        models);
-    if (v) {
-        (void)json_object_set_new(v, "quota", view_quota(e->channel));
-        (void)json_object_set_new(
-            v, "breaker", json_string(breakers[e->gate.breaker.state]));
-        (void)json_object_set_new(
-            v, "wait_seconds", json_real((double)endpoint_wait_us(e, now) / 1e6));
-        (void)json_object_set_new(v, "paused",
-            e->pause ? json_string(endpoint_wall_name(e->pause)) : json_null());
-        (void)json_object_set_new(v, "pause_text", json_string(e->pause_text));
-    }
+        endpoint_why(e, now), "trouble", json_clean(e->trouble ? e->trouble_text : ""),
+        "models", models);
+    json_put(&v, "quota", view_quota(e->channel));
+    json_put(&v, "breaker", json_string(breakers[e->gate.breaker.state]));
+    json_put(&v, "wait_seconds", json_real((double)endpoint_wait_us(e, now) / 1e6));
+    json_put(&v, "paused",
+        e->pause ? json_string(endpoint_wall_name(e->pause)) : json_null());
+    json_put(&v, "pause_text", json_clean(e->pause_text));
     return v;
 }
 
@@ -77,7 +73,7 @@ void api_providers_get(struct web_req *r, void *arg)
     struct endpoint *e = engine_endpoints(d->engine, &n);
 
     for (size_t i = 0; i < n; i++)
-        (void)json_array_append_new(items, view_provider(&e[i]));
+        json_add(&items, view_provider(&e[i]));
     api_reply(r, 200, json_pack("{s:s, s:s, s:o}", "apiVersion", "v1", "kind",
                           "ProviderList", "items", items));
 }
@@ -180,7 +176,7 @@ static void pause_then(struct api *a)
     engine_poke(a->d->engine);
     port_changed(0); /* jobs were queued with it */
     a->json = view_provider(p->ep);
-    (void)json_object_set_new(a->json, "changed", json_boolean(was != p->pause));
+    json_put(&a->json, "changed", json_boolean(was != p->pause));
 }
 
 /* The store is told first, so that what is answered stands after a crash. */
@@ -255,13 +251,13 @@ static json_t *view_abilities(const struct probe *p)
     size_t n = ability_list(p, a);
     json_t *list = json_array();
 
-    for (size_t i = 0; list && i < n; i++)
-        (void)json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "name", a[i].name, "is",
-                                              ability_is_name(a[i].is), "text", a[i].text));
+    for (size_t i = 0; i < n; i++)
+        json_add(&list, json_pack("{s:s, s:s, s:o}", "name", a[i].name, "is",
+                            ability_is_name(a[i].is), "text", json_clean(a[i].text)));
     return list;
 }
 
-/* A model that fails its probe is a finding, not a failed request. */
+/* A model that fails its probe is a finding, not a failed request; but memory is ours. */
 static void test_step(struct op *op)
 {
     struct test_api *t = bbt_container(op, struct test_api, a.op);
@@ -270,16 +266,20 @@ static void test_step(struct op *op)
 
     if (!p->done)
         return;
+    if (p->rc == BBT_NOMEM) {
+        api_fail(&t->a, p->rc, &p->err);
+        return;
+    }
     v = view_model(&t->ep->models[t->at]);
-    (void)json_object_set_new(v, "abilities", view_abilities(p));
-    (void)json_object_set_new(v, "ok", json_boolean(p->rc == BBT_OK));
-    (void)json_object_set_new(v, "problem", json_string(p->rc == BBT_OK ? "" : p->err.msg));
-    (void)json_object_set_new(v, "soft_prompts",
+    json_put(&v, "abilities", view_abilities(p));
+    json_put(&v, "ok", json_boolean(p->rc == BBT_OK));
+    json_put(&v, "problem", json_clean(p->rc == BBT_OK ? "" : p->err.msg));
+    json_put(&v, "soft_prompts",
         json_boolean(p->rc == BBT_OK && p->ep->adapter->soft_prompt));
-    (void)json_object_set_new(v, "canary_drift", api_real(p->drift));
-    (void)json_object_set_new(v, "canary_effect", api_real(p->effect));
-    (void)json_object_set_new(v, "latency_ms", json_real((double)p->latency_us / 1e3));
-    (void)json_array_append_new(t->models, v);
+    json_put(&v, "canary_drift", api_real(p->drift));
+    json_put(&v, "canary_effect", api_real(p->effect));
+    json_put(&v, "latency_ms", json_real((double)p->latency_us / 1e3));
+    json_add(&t->models, v);
     probe_fini(&t->probe);
     till_account_close(&t->account);
     t->at++;

@@ -56,7 +56,7 @@ static void run_gens(struct port_call *c, struct port_db *db)
         return;
     items = json_array();
     for (size_t i = 0; i < n; i++)
-        (void)json_array_append_new(items, api_view_gen(&g[i]));
+        json_add(&items, api_view_gen(&g[i]));
     rec_gens_free(g, n);
     s->a.json = list_of("GenerationList", items);
 }
@@ -86,7 +86,7 @@ static void run_events(struct port_call *c, struct port_db *db)
         return;
     items = json_array();
     for (size_t i = 0; i < n; i++)
-        (void)json_array_append_new(items, api_view_event(&e[i]));
+        json_add(&items, api_view_event(&e[i]));
     bbt_free(e);
     s->a.json = list_of("EventList", items);
 }
@@ -132,7 +132,8 @@ static enum bbt_rc write_prompt(struct result_api *s, struct bbt_err *err)
     (void)snprintf(job, sizeof job, "%lld", (long long)s->a.id);
     meta = json_pack("{s:s, s:s}", "format", "pt", "bbtd_job", job);
     memcpy(t.shape, shape, sizeof shape);
-    rc = safetens_write(&t, 1, meta, &s->file, err);
+    rc = meta ? safetens_write(&t, 1, meta, &s->file, err)
+              : bbt_fail(err, BBT_NOMEM, "no memory for the prompt's metadata");
     json_decref(meta);
     return rc;
 }
@@ -246,7 +247,7 @@ static json_t *prediction(const struct predict *p, size_t i)
     for (size_t c = 0; c < p->labels; c++) {
         double v = p->prob[i * p->labels + c];
 
-        (void)json_object_set_new(probs, p->label[c], json_real(v));
+        json_put(&probs, p->label[c], json_real(v));
         if (v > p->prob[i * p->labels + top])
             top = c;
     }
@@ -266,7 +267,7 @@ static void predict_done(struct op *op)
     }
     items = json_array();
     for (size_t i = 0; i < s->p.n; i++)
-        (void)json_array_append_new(items, prediction(&s->p, i));
+        json_add(&items, prediction(&s->p, i));
     s->a.json = list_of("PredictionList", items);
     api_json(&s->a);
 }
@@ -310,10 +311,13 @@ void api_job_predict(struct web_req *r, void *arg)
     s->body = body;
     s->text_a = bbt_alloc_array(n, sizeof *s->text_a);
     s->text_b = bbt_alloc_array(n, sizeof *s->text_b);
-    if (n == 0 || n > PREDICT_TEXTS_MAX || !s->text_a || !s->text_b ||
+    if (!s->text_a || !s->text_b || n == 0 || n > PREDICT_TEXTS_MAX ||
         !read_texts(s, texts, n)) {
-        api_problem(r, BBT_INVALID,
-            "texts: 1 to 10000 texts, or objects with text and text_b");
+        if (!s->text_a || !s->text_b)
+            api_problem(r, BBT_NOMEM, "no memory for the texts");
+        else
+            api_problem(r, BBT_INVALID,
+                "texts: 1 to 10000 texts, or objects with text and text_b");
         s->p.state = PREDICT_DONE;
         api_free(&s->a);
         return;

@@ -81,35 +81,29 @@ static double rss_peak_mb(void)
 void api_server_get(struct web_req *r, void *arg)
 {
     struct daemon *d = arg;
-    json_t *v = json_pack("{s:s, s:s, s:s, s:I, s:o, s:f, s:s, s:b, s:I, s:I, s:I}",
+    json_t *v = json_pack("{s:s, s:s, s:s, s:I, s:o, s:f, s:o, s:b, s:I, s:I, s:I}",
         "apiVersion", "v1", "kind", "Server", "version", BBT_VERSION, "pid",
         (json_int_t)getpid(), "started", api_time(d->started_us), "uptime_seconds",
-        (double)(port_wall_us() - d->started_us) / 1e6, "state_dir", d->state_dir,
+        (double)(port_wall_us() - d->started_us) / 1e6, "state_dir", json_clean(d->state_dir),
         "draining", (int)d->draining, "running", (json_int_t)engine_running(d->engine),
         "in_flight", (json_int_t)engine_in_flight(d->engine), "store_queue",
         (json_int_t)lane_pending(d->lane));
 
-    if (!v) {
-        api_problem(r, BBT_NOMEM, "no memory");
-        return;
-    }
-    (void)json_object_set_new(v, "rss_mb", json_real(rss_mb()));
-    (void)json_object_set_new(v, "rss_peak_mb", json_real(rss_peak_mb()));
-    (void)json_object_set_new(v, "loop_turns", json_integer((json_int_t)loop_turn_count(d->loop)));
-    (void)json_object_set_new(v, "loop_turn_p50_ms",
+    json_put(&v, "rss_mb", json_real(rss_mb()));
+    json_put(&v, "rss_peak_mb", json_real(rss_peak_mb()));
+    json_put(&v, "loop_turns", json_integer((json_int_t)loop_turn_count(d->loop)));
+    json_put(&v, "loop_turn_p50_ms",
         json_real((double)loop_turn_quantile_us(d->loop, 0.5) / 1e3));
-    (void)json_object_set_new(v, "loop_turn_p99_ms",
+    json_put(&v, "loop_turn_p99_ms",
         json_real((double)loop_turn_quantile_us(d->loop, 0.99) / 1e3));
-    (void)json_object_set_new(
-        v, "loop_turn_max_ms", json_real((double)loop_turn_max_us(d->loop) / 1e3));
-    (void)json_object_set_new(v, "store_wait_p50_ms",
+    json_put(&v, "loop_turn_max_ms", json_real((double)loop_turn_max_us(d->loop) / 1e3));
+    json_put(&v, "store_wait_p50_ms",
         json_real((double)lane_wait_quantile_us(d->lane, 0.5) / 1e3));
-    (void)json_object_set_new(v, "store_wait_p99_ms",
+    json_put(&v, "store_wait_p99_ms",
         json_real((double)lane_wait_quantile_us(d->lane, 0.99) / 1e3));
-    (void)json_object_set_new(
-        v, "store_wait_max_ms", json_real((double)lane_wait_max_us(d->lane) / 1e3));
-    (void)json_object_set_new(v, "today", api_view_today(d->engine));
-    (void)json_object_set_new(v, "blas", json_string(blas_name()));
+    json_put(&v, "store_wait_max_ms", json_real((double)lane_wait_max_us(d->lane) / 1e3));
+    json_put(&v, "today", api_view_today(d->engine));
+    json_put(&v, "blas", json_string(blas_name()));
     api_reply(r, 200, v);
 }
 

@@ -190,14 +190,17 @@ static void reply_problems(
     json_t *list = json_array(), *extra;
     char *text;
 
-    for (size_t i = 0; list && i < p->nr; i++)
-        (void)json_array_append_new(list,
-            json_pack("{s:s, s:b, s:s, s:s}", "pointer", p->item[i].pointer, "of_key",
-                (int)p->item[i].of_key, "message", p->item[i].message, "fix",
-                p->item[i].fix));
+    for (size_t i = 0; i < p->nr; i++)
+        json_add(&list,
+            json_pack("{s:o, s:b, s:o, s:o}", "pointer", json_clean(p->item[i].pointer),
+                "of_key", (int)p->item[i].of_key, "message", json_clean(p->item[i].message),
+                "fix", json_clean(p->item[i].fix)));
     extra = json_pack("{s:o}", "errors", list);
     text = extra ? json_print(extra) : NULL;
-    web_problem(r, 422, "spec", "The job file is not valid", err->msg, text);
+    if (text)
+        web_problem(r, 422, "spec", "The job file is not valid", err->msg, text);
+    else
+        api_problem(r, BBT_NOMEM, "no memory for what is wrong with the job file");
     bbt_free(text);
     json_decref(extra);
 }
@@ -214,7 +217,7 @@ static struct job_spec *parse(struct web_req *r, char **ret_canonical)
         return NULL;
     problem_init(&problems);
     rc = job_spec_parse(body, JOB_WIRE, &spec, &problems, &err);
-    if (rc != BBT_OK && problems.nr > 0)
+    if (rc != BBT_OK && rc != BBT_NOMEM && problems.nr > 0)
         reply_problems(r, &problems, &err);
     else if (rc != BBT_OK)
         api_problem(r, rc, err.msg);

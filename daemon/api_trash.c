@@ -68,7 +68,7 @@ static void then(struct api *a)
         port_changed(a->id);
     }
     a->json = api_view_job(a->d, &t->job);
-    (void)json_object_set_new(a->json, "changed", json_boolean(t->changed));
+    json_put(&a->json, "changed", json_boolean(t->changed));
 }
 
 static void run_purge(struct port_call *c, struct port_db *db)
@@ -99,8 +99,8 @@ static void purge_then(struct api *a)
         upkeep_poke(a->d->upkeep);
     port_changed(a->id);
     a->json = api_view_job(a->d, &t->job);
-    (void)json_object_set_new(a->json, "changed", json_true());
-    (void)json_object_set_new(a->json, "purged", json_true());
+    json_put(&a->json, "changed", json_true());
+    json_put(&a->json, "purged", json_true());
 }
 
 static struct trash_api *open_story(struct web_req *r, void *arg)

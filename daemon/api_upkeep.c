@@ -68,10 +68,10 @@ void api_server_backup(struct web_req *r, void *arg)
 
 static void note(void *arg, const char *finding)
 {
-    json_t *list = arg;
+    json_t **list = arg;
 
-    if (json_array_size(list) < FINDINGS_MAX)
-        (void)json_array_append_new(list, json_string(finding));
+    if (json_array_size(*list) < FINDINGS_MAX)
+        json_add(list, json_clean(finding));
 }
 
 static void run_check(struct port_call *c, struct port_db *db)
@@ -80,11 +80,7 @@ static void run_check(struct port_call *c, struct port_db *db)
     json_t *list = json_array();
 
     (void)db;
-    if (!list) {
-        c->rc = bbt_fail(&c->err, BBT_NOMEM, "no memory for a check");
-        return;
-    }
-    c->rc = store_audit(a->d->state_dir, note, list, &c->err);
+    c->rc = store_audit(a->d->state_dir, note, &list, &c->err);
     if (c->rc == BBT_OK)
         a->json = json_pack("{s:s, s:s, s:b, s:O}", "apiVersion", "v1", "kind", "Check", "ok",
             json_array_size(list) == 0, "findings", list);

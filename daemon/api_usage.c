@@ -40,17 +40,17 @@ json_t *api_day(int64_t day)
     return json_string(text);
 }
 
-static void set_key(json_t *v, enum rec_spend_by by, const struct rec_spend *r)
+static void set_key(json_t **v, enum rec_spend_by by, const struct rec_spend *r)
 {
     if (by == REC_BY_DAY) {
-        (void)json_object_set_new(v, "day", api_day(r->number));
+        json_put(v, "day", api_day(r->number));
     } else if (by == REC_BY_JOB || by == REC_BY_USER) {
-        (void)json_object_set_new(v, headings[by],
+        json_put(v, headings[by],
             by == REC_BY_USER && r->number < 0 ? json_null() : json_integer(r->number));
         if (by == REC_BY_JOB)
-            (void)json_object_set_new(v, "name", json_string(r->name));
+            json_put(v, "name", json_string(r->name));
     } else {
-        (void)json_object_set_new(v, headings[by], json_string(r->name));
+        json_put(v, headings[by], json_string(r->name));
     }
 }
 
@@ -115,9 +115,8 @@ static void usage_then(struct api *a)
     for (size_t i = 0; i < u->n; i++) {
         json_t *v = view_row(&u->rows[i]);
 
-        if (v)
-            set_key(v, u->by, &u->rows[i]);
-        (void)json_array_append_new(items, v);
+        set_key(&v, u->by, &u->rows[i]);
+        json_add(&items, v);
     }
     a->json = json_pack("{s:s, s:s, s:s, s:o, s:s, s:o, s:o, s:o}", "apiVersion", "v1", "kind",
         "Usage", "by", headings[u->by], "since",

@@ -23,9 +23,9 @@ json_t *api_real(double v)
 
 static json_t *view_live(const struct engine_live *l)
 {
-    return json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:f}", "step", l->progress.step,
-        "why", l->why, "trouble", l->trouble, "generation", (json_int_t)l->progress.gen,
-        "answered", (json_int_t)l->progress.answered, "needed",
+    return json_pack("{s:s, s:s, s:o, s:I, s:I, s:I, s:I, s:f}", "step", l->progress.step,
+        "why", l->why, "trouble", json_clean(l->trouble), "generation",
+        (json_int_t)l->progress.gen, "answered", (json_int_t)l->progress.answered, "needed",
         (json_int_t)l->progress.needed, "in_flight", (json_int_t)l->progress.in_flight,
         "wait_seconds", (double)l->wait_us / 1e6);
 }
@@ -41,7 +41,7 @@ json_t *api_view_job(struct daemon *d, const struct rec_job *j)
     const struct endpoint *shut =
         j->state == REC_QUEUED ? engine_waits_for(d->engine, j->id) : NULL;
     json_t *v = json_pack(
-        "{s:s, s:s, s:I, s:s, s:s, s:s, s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:{s:I, s:I}, "
+        "{s:s, s:s, s:I, s:s, s:s, s:s, s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:{s:I, s:I}, "
         "s:o, s:o}",
         "apiVersion", "v1", "kind", "Job", "id", (json_int_t)j->id, "name", j->name, "state",
         rec_state_name(held ? REC_PAUSED : j->state), "reason",
@@ -49,26 +49,27 @@ json_t *api_view_job(struct daemon *d, const struct rec_job *j)
             : has  ? live.why
             : shut ? "provider_paused"
                    : j->reason,
-        "detail", held ? ill->text : shut ? shut->pause_text : j->detail,
+        "detail", json_clean(held ? ill->text : shut ? shut->pause_text : j->detail),
         "priority", (json_int_t)j->priority, "created", api_time(j->created_us), "started",
         api_time(j->started_us), "ended", api_time(j->ended_us), "updated",
         api_time(j->updated_us), "usage", score_usage(&j->usage), "plan", "generations",
         (json_int_t)j->generations_max, "evaluations", (json_int_t)j->evaluations_max,
         "best_dev", api_real(j->best_dev), "last_loss", api_real(j->last_loss));
 
-    if (v && j->state == REC_DELETED) {
-        (void)json_object_set_new(v, "deleted", api_time(j->deleted_us));
-        (void)json_object_set_new(v, "was", json_string(rec_state_name(j->was)));
+    if (j->state == REC_DELETED) {
+        json_put(&v, "deleted", api_time(j->deleted_us));
+        json_put(&v, "was", json_string(rec_state_name(j->was)));
     }
-    if (v && has)
-        (void)json_object_set_new(v, "live", view_live(&live));
+    if (has)
+        json_put(&v, "live", view_live(&live));
     return v;
 }
 
 json_t *api_view_event(const struct rec_event *e)
 {
-    return json_pack("{s:I, s:I, s:o, s:s, s:s}", "id", (json_int_t)e->id, "job",
-        (json_int_t)e->job, "time", api_time(e->wall_us), "kind", e->kind, "text", e->text);
+    return json_pack("{s:I, s:I, s:o, s:s, s:o}", "id", (json_int_t)e->id, "job",
+        (json_int_t)e->job, "time", api_time(e->wall_us), "kind", e->kind, "text",
+        json_clean(e->text));
 }
 
 json_t *api_view_gen(const struct rec_gen *g)

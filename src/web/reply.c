@@ -102,18 +102,21 @@ static char *problem_text(const struct web_req *r, unsigned status, const char *
     char *text = NULL;
 
     if (r->w && r->w->opts.plain_errors) {
-        obj = json_pack("{s:s}", "error", detail);
+        obj = json_pack("{s:o}", "error", json_clean(detail));
     } else {
         char *type = bbt_asprintf("urn:bbtd:problem:%s", urn);
 
         if (type)
-            obj = json_pack("{s:s, s:s, s:i, s:s}", "type", type, "title", title,
-                "status", (int)status, "detail", detail);
+            obj = json_pack("{s:s, s:s, s:i, s:o}", "type", type, "title", title,
+                "status", (int)status, "detail", json_clean(detail));
         bbt_free(type);
     }
     if (obj && extra &&
-        json_parse(extra, strlen(extra), "extra", &more, NULL) == BBT_OK)
-        json_object_update(obj, more);
+        (json_parse(extra, strlen(extra), "extra", &more, NULL) != BBT_OK ||
+            json_object_update(obj, more) != 0)) {
+        json_decref(obj); /* all of it or nothing */
+        obj = NULL;
+    }
     if (obj)
         text = json_print(obj);
     json_decref(more);

@@ -9,12 +9,13 @@
 #include <string.h>
 
 /* Text names of the job file's parameters keep their type where they look like a number or
- * a truth value: {"scale": "2"} means the number. */
+ * a truth value: {"scale": "2"} means the number. NULL without memory. */
 static json_t *param_value(const char *text)
 {
-    json_t *v = json_loads(text, JSON_DECODE_ANY, NULL);
+    json_t *v = NULL;
+    enum bbt_rc rc = json_parse(text, strlen(text), "a parameter", &v, NULL);
 
-    if (json_is_number(v) || json_is_boolean(v))
+    if (rc == BBT_NOMEM || json_is_number(v) || json_is_boolean(v))
         return v;
     json_decref(v);
     return json_string(text);

@@ -35,6 +35,32 @@ static void test_model(void **state)
     prov_model_fini(&m.m);
 }
 
+/* Whichever allocation fails: no model, or one whose settings have kept their types. */
+static void test_model_nomem(void **state)
+{
+    struct key_pair pair[] = {{(char *)(uintptr_t) "scale", (char *)(uintptr_t) "2"},
+        {(char *)(uintptr_t) "on", (char *)(uintptr_t) "true"}};
+    struct conf_model c = {.name = (char *)(uintptr_t) "bert", .parameters = {pair, 2}};
+    unsigned long asked;
+    long k = 0;
+
+    (void)state;
+    do {
+        struct endpoint_model m = {0};
+        struct bbt_err err = {0};
+        enum bbt_rc rc;
+
+        (void)bbt_alloc_fault(k, 0);
+        rc = endpoint_model_init(&m, &c, &err);
+        asked = bbt_alloc_fault(-1, 0);
+        assert_true(rc == BBT_OK || rc == BBT_NOMEM);
+        if (rc == BBT_OK)
+            assert_non_null(strstr(m.m.params, "\"on\":true,\"scale\":2"));
+        prov_model_fini(&m.m);
+    } while ((unsigned long)k++ < asked);
+    assert_true(k > 5);
+}
+
 static void test_find(void **state)
 {
     struct bench *b = bench_open((struct world_opts){0});
@@ -193,11 +219,13 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_model),
+        cmocka_unit_test(test_model_nomem),
         cmocka_unit_test(test_find),
         cmocka_unit_test(test_why),
         cmocka_unit_test(test_turns),
         cmocka_unit_test(test_shared_limit),
     };
 
+    json_use_alloc();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

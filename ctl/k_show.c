@@ -15,6 +15,7 @@ static void show_live(const json_t *live)
         json_get_str(live, "step", "?"), json_get_int(live, "generation", 0),
         json_get_int(live, "answered", 0), json_get_int(live, "needed", 0),
         json_get_int(live, "in_flight", 0));
+    sheet_line("provider", "%s", json_get_str(live, "provider", ""));
     sheet_line("trouble", "%s", json_get_str(live, "trouble", ""));
 }
 

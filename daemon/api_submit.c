@@ -264,7 +264,8 @@ static const struct conf_model *find_model(
     const char *near;
     char *text;
 
-    if (m && fit_check(p, m, spec, &err) == BBT_OK)
+    if (m && fit_check(p, m, spec, &err) == BBT_OK &&
+        fit_fallback(d->conf, p, m, spec, &err) == BBT_OK)
         return m;
     if (m) {
         api_problem(r, BBT_INVALID, err.msg);
@@ -285,15 +286,18 @@ static const struct conf_model *find_model(
 enum bbt_rc api_check_price(
     const struct conf *c, const struct job_spec *s, struct bbt_err *err)
 {
-    const struct conf_provider *p = conf_provider(c, s->provider);
-    const struct conf_model *m = p ? conf_model(p, s->model) : NULL;
+    for (size_t i = 0; i <= s->fallback.nr && s->limits.usd != MONEY_NONE; i++) {
+        const char *name = i ? s->fallback.item[i - 1] : s->provider;
+        const struct conf_provider *p = conf_provider(c, name);
+        const struct conf_model *m = p ? conf_model(p, s->model) : NULL;
 
-    if (s->limits.usd == MONEY_NONE || !m || conf_price_known(&m->price))
-        return BBT_OK;
-    return bbt_fail(err, BBT_INVALID,
-        "limits.usd: nobody knows what \"%s\" of \"%s\" costs (give it a price in the daemon's "
-        "configuration, or price: free where it costs nothing)",
-        s->model, s->provider);
+        if (m && !conf_price_known(&m->price))
+            return bbt_fail(err, BBT_INVALID,
+                "limits.usd: nobody knows what \"%s\" of \"%s\" costs (give it a price in the "
+                "daemon's configuration, or price: free where it costs nothing)",
+                s->model, name);
+    }
+    return BBT_OK;
 }
 
 enum submit_what { SUBMIT_REAL, SUBMIT_DRY, SUBMIT_ESTIMATE };

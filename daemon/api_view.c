@@ -23,11 +23,12 @@ json_t *api_real(double v)
 
 static json_t *view_live(const struct engine_live *l)
 {
-    return json_pack("{s:s, s:s, s:o, s:I, s:I, s:I, s:I, s:f}", "step", l->progress.step,
-        "why", l->why, "trouble", json_clean(l->trouble), "generation",
-        (json_int_t)l->progress.gen, "answered", (json_int_t)l->progress.answered, "needed",
-        (json_int_t)l->progress.needed, "in_flight", (json_int_t)l->progress.in_flight,
-        "wait_seconds", (double)l->wait_us / 1e6);
+    return json_pack("{s:s, s:s, s:s?, s:o, s:I, s:I, s:I, s:I, s:f}", "step",
+        l->progress.step, "why", l->why, "provider", l->provider, "trouble",
+        json_clean(l->trouble), "generation", (json_int_t)l->progress.gen, "answered",
+        (json_int_t)l->progress.answered, "needed", (json_int_t)l->progress.needed,
+        "in_flight", (json_int_t)l->progress.in_flight, "wait_seconds",
+        (double)l->wait_us / 1e6);
 }
 
 /* A running job's reason is what the engine sees now, not what the row said at its start.

@@ -23,7 +23,29 @@ static enum bbt_rc hold_all(struct port_db *db, struct bbt_err *err)
     return rc == BBT_NOTFOUND ? BBT_OK : rc;
 }
 
-/* Which of the shut providers is this job's? shut_nr: none. */
+static size_t find_shut(const struct admit_ask *ask, const char *name)
+{
+    size_t i = 0;
+
+    while (i < ask->shut_nr && (!name || strcmp(name, ask->shut[i]) != 0))
+        i++;
+    return i;
+}
+
+/* One of its fallbacks may take it. Before it began, nobody knows which serve its model. */
+static bool has_standin(
+    const struct admit_ask *ask, const struct rec_job *job, const json_t *spec)
+{
+    const json_t *list = json_object_get(spec, "fallback"), *name;
+    size_t i;
+
+    json_array_foreach (list, i, name)
+        if (job->usage.requests && find_shut(ask, json_string_value(name)) == ask->shut_nr)
+            return true;
+    return false;
+}
+
+/* Which of the shut providers is this job's, and no other stands in? shut_nr: none. */
 static enum bbt_rc shut_of(const struct admit_ask *ask, struct port_db *db, int64_t id,
     size_t *ret, struct bbt_err *err)
 {
@@ -37,9 +59,9 @@ static enum bbt_rc shut_of(const struct admit_ask *ask, struct port_db *db, int6
         rc = json_parse(text, strlen(text), "job", &spec, err);
     if (rc == BBT_OK)
         name = json_string_value(json_object_get(spec, "provider"));
-    for (*ret = 0; *ret < ask->shut_nr; ++*ret)
-        if (name && strcmp(name, ask->shut[*ret]) == 0)
-            break;
+    *ret = find_shut(ask, name);
+    if (rc == BBT_OK && has_standin(ask, &job, spec))
+        *ret = ask->shut_nr;
     json_decref(spec);
     bbt_free(text);
     return rc == BBT_CORRUPT || rc == BBT_INVALID ? BBT_OK : rc; /* its own story tells */

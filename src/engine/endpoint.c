@@ -8,6 +8,11 @@
 #include <stdio.h>
 #include <string.h>
 
+/* A rest of more than AWAY_US, or failures without a good answer for TROUBLE_US: whoever can goes
+ * elsewhere, and TROUBLE_US after the last failure it is worth another try. */
+#define AWAY_US 60000000u
+#define TROUBLE_US 30000000u
+
 /* Text names of the job file's parameters keep their type where they look like a number or
  * a truth value: {"scale": "2"} means the number. NULL without memory. */
 static json_t *param_value(const char *text)
@@ -186,6 +191,14 @@ struct endpoint_model *endpoint_model(struct endpoint *e, const char *name)
     return NULL;
 }
 
+struct like *endpoint_like(
+    struct endpoint_model *m, enum prov_compose compose, enum prov_at at)
+{
+    unsigned form = (compose == PROV_PREPEND) * 2u + (at == PROV_AT_EMBEDDING);
+
+    return &m->like[form];
+}
+
 void endpoint_flow(struct endpoint *e, struct sched_flow *flow, unsigned weight)
 {
     sched_flow_init(flow, &e->channel->lane, &e->gate, weight);
@@ -241,6 +254,7 @@ void endpoint_resume(struct endpoint *e)
     e->pause = ENDPOINT_FREE;
     e->wall = false;
     e->pause_text[0] = '\0';
+    e->trouble_us = e->failed_us = port_now_us();
     e->gate.paused = false;
     if (e->gate.hold_until > far)
         e->gate.hold_until = 0;
@@ -281,6 +295,34 @@ const char *endpoint_why(const struct endpoint *e, uint64_t now_us)
     if (lane->block == SCHED_IS_FULL || e->gate.inflight >= e->gate.limit)
         return "concurrency";
     return "working";
+}
+
+bool endpoint_away(const struct endpoint *e, uint64_t now_us)
+{
+    const struct gate *g = &e->gate;
+    uint64_t rest = now_us + AWAY_US;
+
+    if (e->pause || e->channel->lane.hold_until > rest || g->hold_until > rest ||
+        g->closed_until > rest)
+        return true;
+    if (g->breaker.state == BREAKER_OPEN)
+        return g->breaker.open_until > now_us;
+    if (g->breaker.state == BREAKER_HALF)
+        return g->breaker.probing;
+    return e->trouble && e->failed_us - e->trouble_us >= TROUBLE_US &&
+        now_us - e->failed_us < TROUBLE_US;
+}
+
+void endpoint_trouble(struct endpoint *e, const char *outcome, const char *text)
+{
+    e->failed++;
+    e->failed_us = port_now_us();
+    if (!e->trouble)
+        e->trouble_us = e->failed_us;
+    e->trouble = outcome;
+    (void)snprintf(e->trouble_text, sizeof e->trouble_text, "%.*s",
+        (int)sizeof e->trouble_text - 1, text);
+    op_wake(e->channel->alarm); /* somebody may want to go elsewhere */
 }
 
 uint64_t endpoint_wait_us(const struct endpoint *e, uint64_t now_us)

@@ -7,6 +7,7 @@
 #include "engine/agenda.h"
 #include "engine/channel.h"
 #include "engine/keep.h"
+#include "engine/like.h"
 #include "engine/tariff.h"
 #include "prov/prov.h"
 #include "sched/backoff.h"
@@ -15,12 +16,16 @@
 
 struct embmat;
 
+#define ENDPOINT_FORMS 4u
+
 struct endpoint_model {
     const struct conf_model *conf; /* borrowed */
     struct prov_model m;           /* m.probed: the start-up probe has passed */
     struct embmat *mat; /* input embedding; opened by the first probe, then kept; or NULL */
     bool tried; /* trial prompts have passed, too: fit for soft prompts */
     uint64_t fingerprint; /* of the weights behind it, by what the probe was answered */
+    struct like like[ENDPOINT_FORMS]; /* those answers, by endpoint_like() */
+    uint64_t shun_until;  /* turn time; no job with a choice takes it before */
     struct tariff tariff; /* of the endpoint's own models; empty in others */
     bool stale; /* a job was refused since then: probe again before the next one */
 };
@@ -48,6 +53,7 @@ struct endpoint {
     bool was_paused;          /* as it is in the store */
     uint64_t answered_us; /* last good answer, turn time; 0 = none yet */
     const char *trouble;  /* outcome of the last failure since then, or NULL */
+    uint64_t trouble_us, failed_us; /* turn time of the first and of the last of them */
     char trouble_text[256];
     uint64_t sent, answered, failed;
     struct endpoint_model *models;
@@ -78,6 +84,10 @@ struct endpoint *endpoint_find(struct endpoint *e, size_t n, const char *name);
 /* NULL where the configuration names no such model. */
 struct endpoint_model *endpoint_model(struct endpoint *e, const char *name);
 
+/* What the model answered to trial prompts that enter in this way. */
+struct like *endpoint_like(
+    struct endpoint_model *m, enum prov_compose compose, enum prov_at at);
+
 /* A job's queue to this endpoint. */
 void endpoint_flow(struct endpoint *e, struct sched_flow *flow, unsigned weight);
 
@@ -104,6 +114,11 @@ const char *endpoint_wall_name(enum endpoint_wall w);
 /* Why a request would have to wait now: "provider_paused", "rate_limit", "window", "outage",
  * "retrying", "concurrency", or "working" where nothing stands in the way. */
 const char *endpoint_why(const struct endpoint *e, uint64_t now_us);
+/* Not to be used for a while: paused, without an answer, or asked for a long rest. A moment's
+ * throttling is none. */
+bool endpoint_away(const struct endpoint *e, uint64_t now_us);
+/* A request failed. `outcome` is static. */
+void endpoint_trouble(struct endpoint *e, const char *outcome, const char *text);
 /* For how long at least, as far as time alone decides; 0 where it does not. */
 uint64_t endpoint_wait_us(const struct endpoint *e, uint64_t now_us);
 

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "engine/admit.h"
 #include "engine/rests.h"
+#include "engine/standin.h"
 #include "prov/verdict.h"
 
 #include <assert.h>
@@ -12,6 +13,9 @@
 
 /* After a failed commit the store is asked again this much later. */
 #define SICK_US 5000000u
+
+/* A job that cannot go on where it is looks for another place so often. */
+#define PLACES_US 15000000u
 
 struct live {
     struct tune tune;
@@ -208,10 +212,23 @@ static void admit_step(struct op *op)
 
 /* ---- time ---- */
 
+/* Somebody's endpoint may be away, or back. */
+static uint64_t look_for_places(struct engine *e, uint64_t now)
+{
+    uint64_t next = PORT_NEVER;
+
+    for (struct live *l = e->live; l; l = l->next) {
+        (void)standin_look(&l->tune);
+        if (standin_watches(&l->tune))
+            next = now + PLACES_US;
+    }
+    return next;
+}
+
 static void alarm_step(struct op *op)
 {
     struct engine *e = bbt_container(op, struct engine, alarm);
-    uint64_t now = port_now_us(), next = PORT_NEVER;
+    uint64_t now = port_now_us(), next = PORT_NEVER, places;
 
     for (size_t i = 0; i < e->ch_nr; i++) {
         uint64_t at = channel_alarm(&e->ch[i], now);
@@ -219,6 +236,8 @@ static void alarm_step(struct op *op)
         next = at < next ? at : next;
     }
     next = till_alarm(&e->till, now) < next ? till_alarm(&e->till, now) : next;
+    places = look_for_places(e, now);
+    next = places < next ? places : next;
     if (e->sick_until && e->sick_until <= now) {
         e->sick_until = 0;
         e->look = true;
@@ -434,6 +453,7 @@ bool engine_live(const struct engine *e, int64_t job, struct engine_live *ret)
         tune_progress(&l->tune, &ret->progress);
         if (!ep)
             return true;
+        ret->provider = ep->conf->name;
         ret->why = endpoint_why(ep, now);
         ret->trouble = ep->trouble ? ep->trouble_text : "";
         if (till_why(&l->tune.account)) {

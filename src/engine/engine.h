@@ -62,6 +62,7 @@ size_t engine_sharing(const struct engine *e, const struct channel *c);
 struct engine_live {
     struct tune_progress progress;
     const char *why;        /* as endpoint_why() */
+    const char *provider;   /* that it uses now; NULL = not known yet */
     const char *trouble;    /* last failure's sentence; "" where none */
     uint64_t wait_us;       /* nothing is sent for so long, as far as one knows */
 };

@@ -5,15 +5,14 @@
 #include "engine/round.h"
 #include "num/embmat.h"
 #include "num/rng.h"
+#include "prov/canary.h"
 #include "prov/reader.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-/* Two answers to one question may differ in the last bits when a server batches them
- * differently; a prompt that is read moves a logit by far more. */
-#define DRIFT_MAX 1e-2
+/* A prompt that is read moves a logit by far more. */
 #define EFFECT_MIN 1e-6
 
 /* A start-up step of a generating dialect may ask its model something; nobody tells how much. */
@@ -230,10 +229,31 @@ static uint64_t fingerprint_of(const struct probe *p)
     return digest_short(&all, sizeof all);
 }
 
+static struct like like_of(const struct probe *p)
+{
+    const struct prov_model *m = &p->fresh.m;
+    unsigned steps = canary_steps(p->ep->adapter, m);
+    struct like l = {.hidden = m->hidden};
+
+    _Static_assert(LIKE_ANSWERS == PROV_CANARIES, "an answer each");
+    if (p->canary) { /* the trial prompts of a masked model */
+        l.answers = LIKE_ANSWERS;
+        for (size_t i = 0; i < l.answers; i++)
+            l.answer[i] = (double)p->logit[i / 2][i % 2];
+    } else if (p->ep->conf->kind != CONF_KSERVE2) {
+        l.answers = steps < PROV_CANARIES ? steps : PROV_CANARIES;
+        memcpy(l.answer, m->canary, l.answers * sizeof l.answer[0]);
+    }
+    return l;
+}
+
 /* All is well: the model is as it was found. */
 static enum bbt_rc adopt(struct probe *p)
 {
     p->model->fingerprint = fingerprint_of(p);
+    if (p->model->stale) /* the others may be of another model */
+        memset(p->model->like, 0, sizeof p->model->like);
+    *endpoint_like(p->model, p->compose, p->at) = like_of(p);
     p->fresh.m.edition = p->model->m.edition + 1;
     prov_model_fini(&p->model->m);
     p->model->m = p->fresh.m;
@@ -251,7 +271,7 @@ static enum bbt_rc judge_canaries(struct probe *p, struct bbt_err *err)
         p->drift = fmax(p->drift, fabs((double)p->logit[0][i] - p->logit[2][i]));
         p->effect = fmax(p->effect, fabs((double)p->logit[0][i] - p->logit[1][i]));
     }
-    if (p->drift > DRIFT_MAX)
+    if (p->drift > LIKE_DRIFT_MAX)
         return bbt_fail(err, BBT_INVALID,
             "the same prompt asked twice gave scores %.3g apart: the server mixes up "
             "prompts (switch prefix caching off) or is not deterministic",

@@ -136,6 +136,8 @@ static void give_back(struct query *c, enum sched_outcome outcome)
 
     sched_done(&c->item, outcome, port_now_us());
     channel_kick(c->ep->channel);
+    if (b->state != was)
+        op_wake(c->ep->channel->alarm);
     if (b->state == BREAKER_OPEN && was != BREAKER_OPEN)
         log_warn("provider-away", "%s does not answer; one request tries it in %.0f s",
             c->ep->conf->name, (double)b->open_len / 1e6);
@@ -218,10 +220,7 @@ static enum sched_outcome outcome_of(const struct verdict *v)
 static void note_trouble(struct query *c, const struct verdict *v)
 {
     c->failures++;
-    c->ep->failed++;
-    c->ep->trouble = v->outcome;
-    (void)snprintf(c->ep->trouble_text, sizeof c->ep->trouble_text, "%.*s",
-        (int)sizeof c->ep->trouble_text - 1, v->text);
+    endpoint_trouble(c->ep, v->outcome, v->text);
     if (!c->trouble_us)
         c->trouble_us = port_now_us();
     c->alike = c->outcome && strcmp(c->outcome, v->outcome) == 0 ? c->alike + 1 : 1;

@@ -10,11 +10,11 @@
 /* ---- setup ----
  *
  *   "BBTSETUP" | u32 version | u32 has_p0 | u64 rows | u64 hidden | f64 mean | f64 std |
- *   f32 p0[rows * hidden] | version 2: u64 length, tokens | u64 digest of all before
- *                                                            (little endian) */
+ *   f32 p0[rows * hidden] | version 3: struct like | version 2: u64 length, tokens | u64 digest
+ *                                                            of all before (little endian) */
 
 #define SETUP_MAGIC "BBTSETUP"
-#define SETUP_VERSION 2u /* 1 is read, too */
+#define SETUP_VERSION 3u /* those before are read, too */
 #define SETUP_SIDE_MAX ((uint64_t)1 << 20)
 
 struct setup_head {
@@ -45,6 +45,8 @@ enum bbt_rc search_setup_save(
     if (rc == BBT_OK && s->p0)
         rc = buf_put(ret, s->p0, s->rows * s->hidden * sizeof *s->p0);
     if (rc == BBT_OK)
+        rc = buf_put(ret, &s->like, sizeof s->like);
+    if (rc == BBT_OK)
         rc = buf_put(ret, &lex_len, sizeof lex_len);
     if (rc == BBT_OK && s->lex)
         rc = buf_put(ret, s->lex, s->lex_len);
@@ -61,7 +63,7 @@ enum bbt_rc search_setup_load(
     struct search_setup s = {0};
     struct setup_head h;
     uint64_t d, cells, lex_len = 0;
-    size_t p0_len, fixed;
+    size_t p0_len, like_len, fixed;
     const char *at;
 
     if (len < sizeof h + sizeof d)
@@ -75,12 +77,14 @@ enum bbt_rc search_setup_load(
         return bbt_fail(err, BBT_CORRUPT, "the job's setup record is damaged");
     cells = h.rows * h.hidden;
     p0_len = h.has_p0 ? (size_t)cells * sizeof *s.p0 : 0;
-    fixed = sizeof h + p0_len + (h.version > 1 ? sizeof lex_len : 0) + sizeof d;
-    at = (const char *)bytes + sizeof h + p0_len;
+    like_len = h.version > 2 ? sizeof s.like : 0;
+    fixed = sizeof h + p0_len + like_len + (h.version > 1 ? sizeof lex_len : 0) + sizeof d;
+    at = (const char *)bytes + sizeof h + p0_len + like_len;
     if (h.version > 1 && len >= fixed)
         memcpy(&lex_len, at, sizeof lex_len);
     if (len < fixed || lex_len != len - fixed)
         return bbt_fail(err, BBT_CORRUPT, "the job's setup record has a wrong length");
+    memcpy(&s.like, (const char *)bytes + sizeof h + p0_len, like_len);
     s.rows = (size_t)h.rows;
     s.hidden = (size_t)h.hidden;
     s.embed_mean = h.mean;

@@ -6,6 +6,7 @@
 #define ENGINE_SEARCH_H
 
 #include "base/record.h"
+#include "engine/like.h"
 #include "num/cma.h"
 #include "num/proj.h"
 #include "spec/job.h"
@@ -18,6 +19,7 @@ struct search_setup {
     float *p0;           /* rows x hidden; NULL = zero */
     uint8_t *lex;        /* tokens of the texts by the server's tokeniser (lex_save()); or NULL */
     size_t lex_len;
+    struct like like;    /* what the model answered to the trial prompts */
 };
 void search_setup_fini(struct search_setup *s);
 

@@ -4,6 +4,7 @@
 #include "base/killpoint.h"
 #include "base/log.h"
 #include "engine/demo.h"
+#include "engine/standin.h"
 #include "engine/tune_end.h"
 #include "engine/tune_load.h"
 #include "engine/tune_gen.h"
@@ -126,6 +127,8 @@ static bool ended(struct tune *t, enum bbt_rc rc, const struct bbt_err *err,
 {
     if (rc == BBT_OK && !t->halt && !t->again.text[0])
         return false;
+    if (standin_takes(t, rc, err, reason))
+        rc = BBT_CANCELED;
     tune_stop(t, rc, err, reason);
     return true;
 }

@@ -98,6 +98,7 @@ struct tune {
     struct tune_blobs blobs;
     struct endpoint *ep;
     struct endpoint_model *model;
+    size_t standin; /* 0: at its own provider; else so many-th of its `fallback` */
     struct task_input input; /* without the files. From the model, copied: a probe may replace */
     char server[64];         /* it while a worker or the store's thread is reading */
     const struct embmat *mat; /* stays as long as the endpoint; or NULL */

@@ -4,6 +4,7 @@
 #include "base/killpoint.h"
 #include "base/log.h"
 #include "engine/score.h"
+#include "engine/standin.h"
 #include "engine/tune_load.h"
 
 #include <assert.h>
@@ -292,6 +293,8 @@ void tune_committed(struct tune *t)
     reason = tune_stop_reason(t);
     if (reason || !t->open.cand)
         tune_finish(t, reason);
+    else if (standin_home(t))
+        tune_stop(t, BBT_CANCELED, NULL, NULL);
     else
         tune_train(t);
 }

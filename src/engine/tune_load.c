@@ -4,9 +4,9 @@
 #include "base/killpoint.h"
 #include "base/log.h"
 #include "engine/plan.h"
+#include "engine/standin.h"
 #include "engine/tune_gen.h"
 #include "num/embmat.h"
-#include "spec/fit.h"
 
 #include <math.h>
 #include <string.h>
@@ -97,20 +97,24 @@ static void open_account(struct tune *t)
         t->spec->limits.usd);
 }
 
+/* Without a search, trial prompts serve only to tell models apart. */
+static bool plain(const struct tune *t)
+{
+    return t->spec->prompt == JOB_NONE && t->spec->fallback.nr == 0;
+}
+
+/* Nothing is left to be asked about the model. */
+static bool known(const struct tune *t)
+{
+    return t->model->m.probed && !t->model->stale && (t->model->tried || plain(t)) &&
+        (t->spec->fallback.nr == 0 || standin_like(t, t->model)->answers);
+}
+
 void tune_loaded(struct tune *t)
 {
     struct bbt_err err = {0};
 
-    t->ep = endpoint_find(t->endpoints, t->endpoints_nr, t->spec->provider);
-    t->model = t->ep ? endpoint_model(t->ep, t->spec->model) : NULL;
-    if (!t->model) {
-        (void)bbt_fail(&err, BBT_INVALID,
-            "the daemon's configuration has no provider \"%s\" with a model \"%s\"",
-            t->spec->provider, t->spec->model);
-        tune_stop(t, BBT_INVALID, &err, "provider");
-        return;
-    }
-    if (fit_check(t->ep->conf, t->model->conf, t->spec, &err) != BBT_OK) {
+    if (standin_choose(t, &err) != BBT_OK) {
         tune_stop(t, BBT_INVALID, &err, "provider"); /* the configuration has changed */
         return;
     }
@@ -118,14 +122,13 @@ void tune_loaded(struct tune *t)
         (void)bbt_fail(&err, BBT_INVALID,
             "limits.usd: nobody knows what \"%s\" of \"%s\" costs (give it a price in the "
             "configuration, or price: free)",
-            t->spec->model, t->spec->provider);
+            t->spec->model, t->ep->conf->name);
         tune_stop(t, BBT_INVALID, &err, "usd");
         return;
     }
     open_account(t);
     tune_open_flow(t);
-    if (t->model->m.probed && !t->model->stale &&
-        (t->model->tried || t->spec->prompt == JOB_NONE)) {
+    if (known(t)) {
         tune_build(t);
         return;
     }
@@ -133,7 +136,7 @@ void tune_loaded(struct tune *t)
         .ep = t->ep,
         .model = t->model,
         .tokenizer = t->model->conf->tokenizer,
-        .plain = t->spec->prompt == JOB_NONE,
+        .plain = plain(t),
         .compose = task_compose(t->spec),
         .at = task_at(t->spec),
         .account = &t->account,
@@ -167,7 +170,14 @@ static void run_build(struct port_call *c, struct port_db *db)
 void tune_build(struct tune *t)
 {
     const struct prov_model *m = &t->model->m;
+    struct bbt_err err = {0};
 
+    if (standin_check(t, &err) != BBT_OK) {
+        bool leaves = standin_leaves(t, &err);
+
+        tune_stop(t, leaves ? BBT_CANCELED : BBT_INVALID, &err, "provider");
+        return;
+    }
     _Static_assert(sizeof t->server == sizeof m->server, "one name of a server");
     task_input_init(&t->input, t->spec, t->ep->conf, t->model->conf);
     task_input_probed(&t->input, m);
@@ -342,6 +352,8 @@ void tune_packed(struct tune *t)
     keep_back(t);
     if (t->spec->prompt == JOB_NONE) {
         t->setup.embed_mean = t->setup.embed_std = NAN;
+        if (!t->setup.like.answers)
+            t->setup.like = *standin_like(t, t->model);
         write_first(t);
         return;
     }
@@ -354,6 +366,7 @@ void tune_packed(struct tune *t)
         .hidden = t->model->m.hidden,
         .embed_mean = NAN,
         .embed_std = NAN,
+        .like = *standin_like(t, t->model),
     };
     if (needs_embed(t) && !t->mat)
         start_embed(t);

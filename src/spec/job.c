@@ -70,6 +70,9 @@ static const struct key keys[] = {
 
     MUST("provider", KEY_NAME, provider, 1, 128, "name of a provider of the daemon"),
     MUST("model", KEY_NAME, model, 1, 128, "name of one of its models"),
+    ROW("fallback", KEY_LIST, fallback, 0, 8, NULL,
+        "other providers with a model of that name, used while the first is away; only where "
+        "its trial prompts get the same answers"),
 
     DATA(train, "labelled examples to tune on"),
     DATA(dev, "examples that choose the best prompt; absent: split off the train file"),
@@ -249,6 +252,20 @@ static void check_labels(const struct job_spec *s, struct spec_problems *p)
             "task.positive: only f1 has a positive label");
 }
 
+static void check_fallback(const struct job_spec *s, struct spec_problems *p)
+{
+    for (size_t i = 0; i < s->fallback.nr; i++) {
+        const char *name = s->fallback.item[i];
+        bool twice = name && s->provider && strcmp(name, s->provider) == 0;
+
+        for (size_t j = 0; name && j < i; j++)
+            twice = twice || strcmp(name, s->fallback.item[j]) == 0;
+        if (twice)
+            problem_add(p, "/fallback", false, "name each provider once",
+                "fallback: \"%.60s\" is named already", name);
+    }
+}
+
 /* Each kind once, and something to measure on. */
 static void check_baselines(const struct job_spec *s, struct spec_problems *p)
 {
@@ -325,6 +342,8 @@ enum bbt_rc job_spec_parse(const json_t *tree, enum job_form form,
             check_columns(s, problems);
         if (!troubled(problems, "/task"))
             check_labels(s, problems);
+        if (!troubled(problems, "/fallback"))
+            check_fallback(s, problems);
         if (!troubled(problems, "/baselines") && !troubled(problems, "/data"))
             check_baselines(s, problems);
         if (!troubled(problems, "/stop") && !troubled(problems, "/optimizer"))

@@ -47,6 +47,7 @@ struct job_spec {
     struct key_list tags;
     int64_t priority;
     char *provider, *model;
+    struct key_list fallback; /* other providers of the same model; empty: none */
 
     struct job_data train, dev, test; /* dev without a file is split off train's pool */
     uint64_t split_seed;              /* of the k-shot split */

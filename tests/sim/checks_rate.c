@@ -45,6 +45,8 @@ void checks_rate_forget(struct checks *c)
 void checks_rate_sent(struct checks *c, const struct port_http *x)
 {
     checks_cap_sent(c, x);
+    if (wire_spare(x))
+        return;
     c->sent_us = c->w->now_us;
     if (c->bad_row < BREAKER_ROW)
         return;
@@ -60,6 +62,8 @@ void checks_rate_sent(struct checks *c, const struct port_http *x)
 void checks_fate(struct checks *c, const struct port_http *x, enum world_net fate)
 {
     checks_cap_over(c, x);
+    if (wire_spare(x))
+        return;
     switch (fate) {
     case NET_GOOD:
         c->bad_row = 0;

@@ -281,6 +281,8 @@ static void draw_job(struct play *p, size_t i)
         (void)snprintf(j->key, sizeof j->key, "key-%zu", i);
     j->spec.name = j->name;
     j->spec.priority = (int)world_draw(w, 200) - 100;
+    if (w->spare)
+        j->spec.more = ",\"fallback\":[\"spare\"]";
 }
 
 static void open_play(struct play *p, uint64_t seed, enum world_mutant mutant)
@@ -307,10 +309,12 @@ static void open_play(struct play *p, uint64_t seed, enum world_mutant mutant)
     }
     if (world_draw(w, 4) == 0)
         o.cap_cents = 100 + (unsigned)world_draw(w, 400);
+    o.spare = !o.kind && world_draw(w, 3) == 0;
+    o.stranger = o.spare && (mutant == MUTANT_IMPOSTOR || world_draw(w, 4) == 0);
     world_open(w, &o);
     w->draws = 100;
     w->user = user;
-    (void)checks_new(w, limit);
+    (void)checks_new(w, o.spare ? 2 * limit : limit);
     checks_limits(w->checks, o.requests_per_minute, o.tokens_per_minute);
     checks_price(w->checks, o.cap_cents * UINT64_C(10000000), SCENE_TOKEN_NANO,
         SCENE_REQUEST_NANO);

@@ -48,8 +48,8 @@ static void read_conf(struct world *w, const char *text)
 
 void scene_open(struct world *w, const struct world_opts *o)
 {
-    char folder[64], text[2048], model[96], quota[200] = "", caps[64] = "",
-         price[160] = "";
+    char folder[64], text[4096], model[96], quota[200] = "", caps[64] = "", price[160] = "",
+         spare[600] = "";
     unsigned more = w->mutant == MUTANT_MORE_RATE ? 3 : 1;
 
     (void)snprintf(folder, sizeof folder, "%s/bbt-sim-XXXXXX",
@@ -78,18 +78,25 @@ void scene_open(struct world *w, const struct world_opts *o)
             FAKEDIAL_SLOT);
     else
         (void)snprintf(model, sizeof model, "\"tokenizer\":\"%s\"", folder);
+    if (o->spare)
+        (void)snprintf(spare, sizeof spare,
+            ",{\"name\":\"spare\",\"kind\":\"kserve2\",%s\"url\":\"http://spare\","
+            "\"concurrency\":%u,\"models\":[{\"name\":\"sim\",%s,\"batch\":%u%s}]}",
+            quota[0] ? "\"quota\":\"shared\"," : "", o->concurrency ? o->concurrency : 3, model,
+            o->batch ? o->batch : 4, price);
     (void)snprintf(text, sizeof text,
         "{\"apiVersion\":\"bbt/v1\",\"kind\":\"Config\",\"queue\":{\"max_running\":%u,"
         "\"on_restart\":\"%s\"}%s%s,\"providers\":[{\"name\":\"fake\",\"kind\":\"%s\",%s%s"
         "\"url\":\"http://fake\",\"concurrency\":%u,\"http\":{\"timeout\":\"20s\"},"
         "\"retry\":{\"give_up_after\":\"%s\"},\"models\":[{\"name\":\"sim\","
-        "%s,\"batch\":%u%s}]}]}",
+        "%s,\"batch\":%u%s}]}%s]}",
         o->max_running ? o->max_running : 4, o->on_restart ? o->on_restart : "resume", quota,
         caps,
         o->kind ? o->kind : "kserve2", quota[0] ? "\"quota\":\"shared\"," : "",
         w->mutant == MUTANT_NO_BREAKER ? "\"breaker\":{\"min_requests\":1000000}," : "",
         (o->concurrency ? o->concurrency : 3) + (w->mutant == MUTANT_CROWD),
-        o->give_up ? o->give_up : "12h", model, o->batch ? o->batch : 4, price);
+        o->give_up ? o->give_up : "12h", model, o->batch ? o->batch : 4, price,
+        spare);
     read_conf(w, text);
 }
 

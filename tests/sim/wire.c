@@ -20,10 +20,17 @@ struct wire {
     struct fakelm_reply reply;
 };
 
-static enum world_net draw_fate(struct world *w)
+bool wire_spare(const struct port_http *x)
+{
+    return strcmp(x->provider, "spare") == 0;
+}
+
+static enum world_net draw_fate(struct world *w, const struct port_http *x)
 {
     enum world_net fate;
 
+    if (wire_spare(x))
+        return NET_GOOD;
     if (w->script_n) {
         w->script_n--;
         return *w->script++;
@@ -44,7 +51,7 @@ void port_http_start(struct port_http *x)
     bbt_alloc_spare(1);
     e = bbt_calloc(1, sizeof *e);
     assert(e);
-    *e = (struct wire){.x = x, .fate = draw_fate(w), .sent_us = port_wall_us()};
+    *e = (struct wire){.x = x, .fate = draw_fate(w, x), .sent_us = port_wall_us()};
     x->impl = e;
     x->done = false;
     if (w->wires == w->wires_room) {
@@ -128,13 +135,24 @@ static void spoil(struct fakelm_reply *r)
         memcpy(data + 11, "NaN", 3);
 }
 
+/* Who answers at the spare provider. An impostor knows how the other would answer trials. */
+static struct fakelm *asked(struct world *w, const struct bbt_buf *body)
+{
+    bool trial = body->len > 70 && memmem(body->data, 70, "canary", 6);
+
+    return !w->stranger || (trial && w->mutant == MUTANT_IMPOSTOR) ? &w->lm : &w->other;
+}
+
 static void serve(struct world *w, struct wire *e)
 {
     struct port_http *x = e->x;
     struct bbt_buf body;
 
     wire_join(x, &body); /* now: what was lent must still be there */
-    if (w->lm.talks)
+    if (wire_spare(x))
+        fakelm_serve(asked(w, &body), x->method, x->path, head_len_of(x), body.data, body.len,
+            &e->reply);
+    else if (w->lm.talks)
         fakedial_serve(
             &w->lm, x->method, x->path, wire_id(x), body.data, body.len, &e->reply);
     else

@@ -186,6 +186,9 @@ void world_open(struct world *w, const struct world_opts *opts)
     turnq_init(&w->q);
     w->db_tail = &w->db_head;
     fakelm_init(&w->lm, opts->lm_seed ? opts->lm_seed : opts->seed);
+    fakelm_init(&w->other, opts->lm_seed + 1000);
+    w->spare = opts->spare;
+    w->stranger = opts->stranger;
     w->lm.flaw.noisy = opts->mutant == MUTANT_NOISY_MODEL;
     w->lm.binary = !opts->json;
     w->lm.labels = !opts->vocab;
@@ -211,6 +214,7 @@ void world_close(struct world *w)
         simvfs_remove();
     scene_close(w);
     fakelm_fini(&w->lm);
+    fakelm_fini(&w->other);
     bbt_free(w->ev);
     bbt_free(w->wire);
     the = NULL;

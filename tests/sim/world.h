@@ -131,6 +131,8 @@ struct world {
     struct store *store;
     struct cache *cache; /* NULL = none; the test's to open and close */
     struct fakelm lm;
+    struct fakelm other; /* with a stranger: the model of the spare provider */
+    bool spare, stranger;
     struct checks *checks; /* NULL: nobody looks */
     void (*user)(struct world *w, void *what);
     unsigned crashes, io_errors, sweeps;
@@ -153,6 +155,8 @@ struct world_opts {
     unsigned prompt_rank;   /* 0 = 2 */
     const char *kind;       /* of the provider: NULL = kserve2; sglang-score, openai */
     enum world_mutant mutant;
+    bool spare;    /* a second provider, "spare", that is always well */
+    bool stranger; /* it serves other weights */
     bool disk; /* SQLite on a disk in memory that can fail */
     bool control; /* the daemon's handlers, event stream and house-keeping are there too */
 };
@@ -197,6 +201,7 @@ void wire_arrive(struct world *w, void *ptr);
 void wire_reply(struct world *w, void *ptr);
 void wire_crash(struct world *w);
 struct port_http;
+bool wire_spare(const struct port_http *x); /* it goes to the spare provider */
 const char *wire_id(const struct port_http *x); /* its X-Request-Id; "" */
 void wire_join(const struct port_http *x, struct bbt_buf *ret); /* a request's whole body */
 void world_db_batch(struct world *w);

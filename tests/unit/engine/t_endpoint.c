@@ -107,6 +107,44 @@ static void test_why(void **state)
     bench_close(b);
 }
 
+/* Away is who waits for a person, rests for long, or has failed for a while: not one who is
+ * throttled, and not one whose time to be tried again has come. */
+static void test_away(void **state)
+{
+    struct bench *b = bench_open((struct world_opts){.concurrency = 2});
+    struct endpoint *e = &b->ep;
+    const uint64_t s = 1000000, start = b->p.w.now_us = 100 * s;
+
+    (void)state;
+    assert_false(endpoint_away(e, start));
+    endpoint_hold(e, 60 * s, true);
+    assert_false(endpoint_away(e, start));
+    endpoint_hold(e, 61 * s, false);
+    assert_true(endpoint_away(e, start));
+    assert_false(endpoint_away(e, start + 2 * s));
+    e->gate.hold_until = 0;
+    e->gate.closed_until = start + 61 * s;
+    assert_true(endpoint_away(e, start));
+    e->gate.closed_until = 0;
+    endpoint_pause(e, ENDPOINT_USER, "");
+    assert_true(endpoint_away(e, start));
+    endpoint_resume(e);
+    e->gate.breaker.state = BREAKER_OPEN;
+    e->gate.breaker.open_until = start + 5 * s;
+    assert_true(endpoint_away(e, start));
+    assert_false(endpoint_away(e, start + 5 * s));
+    e->gate.breaker.state = BREAKER_CLOSED;
+    endpoint_trouble(e, "network", "reset");
+    assert_false(endpoint_away(e, start));
+    b->p.w.now_us = start + 30 * s;
+    endpoint_trouble(e, "network", "reset");
+    assert_true(endpoint_away(e, b->p.w.now_us));
+    assert_false(endpoint_away(e, b->p.w.now_us + 30 * s));
+    endpoint_resume(e);
+    assert_false(endpoint_away(e, b->p.w.now_us));
+    bench_close(b);
+}
+
 struct waiter {
     struct query q;
     struct op op;
@@ -222,6 +260,7 @@ int main(void)
         cmocka_unit_test(test_model_nomem),
         cmocka_unit_test(test_find),
         cmocka_unit_test(test_why),
+        cmocka_unit_test(test_away),
         cmocka_unit_test(test_turns),
         cmocka_unit_test(test_shared_limit),
     };

@@ -19,7 +19,8 @@ static struct search_setup setup_of(float *p0)
     for (size_t i = 0; i < 12; i++)
         p0[i] = 0.25f * (float)i;
     return (struct search_setup){
-        .rows = 3, .hidden = 4, .embed_mean = 0.1, .embed_std = 0.5, .p0 = p0};
+        .rows = 3, .hidden = 4, .embed_mean = 0.1, .embed_std = 0.5, .p0 = p0,
+        .like = {2, 4, {0.5, -3}}};
 }
 
 /* A bowl with its centre at (1, 1, ...). */
@@ -243,6 +244,7 @@ static void test_setup_bytes(void **state)
     assert_int_equal(back.hidden, 4);
     assert_true(back.embed_mean == s.embed_mean && back.embed_std == s.embed_std);
     assert_memory_equal(back.p0, p0, sizeof p0);
+    assert_memory_equal(&back.like, &s.like, sizeof s.like);
     search_setup_fini(&back);
     for (size_t i = 0; i < b.len; i++) { /* any byte wrong, any byte missing */
         b.data[i] ^= 0x10;
@@ -269,11 +271,13 @@ static void test_setup_bytes(void **state)
     buf_fini(&b);
 }
 
-/* What the first version wrote: no tokens behind the prompt. */
-static void test_setup_of_version_1(void **state)
+/* What earlier versions wrote: the first no tokens behind the prompt, neither of the two what the
+ * model answered to trial prompts. */
+static void old_setup(uint32_t number)
 {
     static const float p0[2] = {0.5f, -1};
-    static const uint32_t version[2] = {1, 1};
+    static const uint64_t no_tokens = 0;
+    const uint32_t version[2] = {number, 1};
     static const uint64_t shape[2] = {1, 2};
     static const double moments[2] = {0.25, 2};
     struct search_setup back = {0};
@@ -281,13 +285,14 @@ static void test_setup_of_version_1(void **state)
     struct bbt_buf b;
     uint64_t d;
 
-    (void)state;
     buf_init(&b, 1000);
     assert_int_equal(buf_puts(&b, "BBTSETUP"), BBT_OK);
     assert_int_equal(buf_put(&b, version, sizeof version), BBT_OK);
     assert_int_equal(buf_put(&b, shape, sizeof shape), BBT_OK);
     assert_int_equal(buf_put(&b, moments, sizeof moments), BBT_OK);
     assert_int_equal(buf_put(&b, p0, sizeof p0), BBT_OK);
+    if (number > 1)
+        assert_int_equal(buf_put(&b, &no_tokens, sizeof no_tokens), BBT_OK);
     d = digest_short(b.data, b.len);
     assert_int_equal(buf_put(&b, &d, sizeof d), BBT_OK);
     if (search_setup_load(b.data, b.len, &back, &err) != BBT_OK)
@@ -295,8 +300,16 @@ static void test_setup_of_version_1(void **state)
     assert_int_equal(back.hidden, 2);
     assert_memory_equal(back.p0, p0, sizeof p0);
     assert_null(back.lex);
+    assert_int_equal(back.like.answers, 0);
     search_setup_fini(&back);
     buf_fini(&b);
+}
+
+static void test_old_setups(void **state)
+{
+    (void)state;
+    old_setup(1);
+    old_setup(2);
 }
 
 int main(void)
@@ -307,7 +320,7 @@ int main(void)
         cmocka_unit_test(test_drift),
         cmocka_unit_test(test_prompts),
         cmocka_unit_test(test_setup_bytes),
-        cmocka_unit_test(test_setup_of_version_1),
+        cmocka_unit_test(test_old_setups),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -94,12 +94,47 @@ static void language_models(void **state)
     assert_non_null(strstr(err.msg, "how wide"));
 }
 
+/* Any setting that changes what is sent or read keeps another provider from standing in. */
+static void stand_ins(void **state)
+{
+    char folder[] = "/a", other[] = "/b";
+    const struct conf_model m = {.name = folder, .tokenizer = folder, .batch = 4};
+    struct conf_model n[] = {m, m, m, m, m, m, m, m, m};
+    static const char *const key[] = {"tokenizer", "tokenizer", "embeddings", "batch", "top",
+        "bos_id", "slot_id", "vocab_size", "max_length"};
+    struct conf_provider p = provider(CONF_VLLM), q = p;
+    struct bbt_err err;
+
+    (void)state;
+    n[0].tokenizer = other;
+    n[1].tokenizer = NULL;
+    n[2].embeddings = other;
+    n[3].batch = 5;
+    n[4].top = 1;
+    n[5].bos_id = 1;
+    n[6].slot_id = 1;
+    n[7].vocab_size = 1;
+    n[8].max_length = 1;
+    assert_int_equal(fit_stand_in(&p, &m, &q, &m, &err), BBT_OK);
+    for (size_t i = 0; i < sizeof n / sizeof n[0]; i++) {
+        assert_int_equal(fit_stand_in(&p, &m, &q, &n[i], &err), BBT_INVALID);
+        assert_non_null(strstr(err.msg, key[i]));
+        assert_ptr_equal(strstr(err.msg, "fallback: "), err.msg);
+    }
+    q.mode = CONF_EMBEDS;
+    assert_int_equal(fit_stand_in(&p, &m, &q, &m, &err), BBT_INVALID);
+    q.mode = p.mode;
+    q.kind = CONF_OPENAI;
+    assert_int_equal(fit_stand_in(&p, &m, &q, &m, &err), BBT_INVALID);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_fits),
         cmocka_unit_test(text_only),
         cmocka_unit_test(language_models),
+        cmocka_unit_test(stand_ins),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,7 +13,7 @@
  * batches. */
 extern const struct prov_adapter vllm_adapter, vllm_embeds_adapter;
 
-/* sglang.c. "sglang-score": /v1/score, prompt rows in the place of model.slot_id, once for
+/* "sglang-score": /v1/score, prompt rows in the place of model.slot_id, once for
  * the whole batch. "sglang-generate": /generate of whole prompts as rows. */
 extern const struct prov_adapter sglang_score_adapter, sglang_generate_adapter;
 

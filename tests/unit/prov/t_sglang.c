@@ -1,5 +1,5 @@
 /* SGLang, by golden messages made from its documentation, and by everything that is no answer. */
-#include "prov/adapters.h"
+#include "prov/sglang.h"
 #include "talk.h"
 
 static float prompt[WIRE_P * WIRE_H];

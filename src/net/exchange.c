@@ -1,21 +1,55 @@
 #include "net/exchange.h"
 
+#include "base/alloc.h"
+
 #include <signal.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <strings.h>
 
 /* --- process-wide --- */
 
+/* Allocations that curl was refused, on any thread: it does not always say so itself. */
+static atomic_ulong refused;
+
+static void *noted(void *p)
+{
+    if (!p)
+        atomic_fetch_add_explicit(&refused, 1, memory_order_relaxed);
+    return p;
+}
+
+static void *on_malloc(size_t size)
+{
+    return noted(bbt_alloc(size));
+}
+
+static void *on_calloc(size_t n, size_t size)
+{
+    return noted(bbt_calloc(n, size));
+}
+
+static void *on_realloc(void *old, size_t size)
+{
+    return noted(bbt_realloc(old, size));
+}
+
+static char *on_strdup(const char *s)
+{
+    return noted(bbt_strdup(s));
+}
+
 enum bbt_rc http_global_init(struct bbt_err *err)
 {
+    unsigned long before = atomic_load(&refused);
     CURLcode e;
 
     signal(SIGPIPE, SIG_IGN);
-    /* Not through base/alloc: after a refused allocation this libcurl (7.88.1) divides
-     * by zero in a hash table, so the fault hook has to end at its door. */
-    e = curl_global_init(CURL_GLOBAL_DEFAULT);
+    e = curl_global_init_mem(
+        CURL_GLOBAL_DEFAULT, on_malloc, bbt_free, on_realloc, on_strdup, on_calloc);
     if (e)
-        return bbt_fail(err, BBT_IO, "HTTP library: %s", curl_easy_strerror(e));
+        return bbt_fail(err, atomic_load(&refused) == before ? BBT_IO : BBT_NOMEM,
+            "HTTP library: %s", curl_easy_strerror(e));
     return BBT_OK;
 }
 
@@ -235,6 +269,7 @@ enum bbt_rc exchange_open(struct exchange *x, struct bbt_err *err)
     for (size_t i = 0; i < x->send_nr; i++)
         if (__builtin_add_overflow(len, x->send[i].n, &len) || len > INT64_MAX)
             return bbt_fail(err, BBT_INVALID, "request body too large");
+    x->refused = atomic_load(&refused);
     x->h = curl_easy_init();
     if (!x->h)
         return bbt_fail(err, BBT_NOMEM, "no memory for an HTTP request");
@@ -295,14 +330,23 @@ static enum bbt_rc class_of(CURLcode code)
     }
 }
 
+/* curl says "out of memory" also for a header line that is too long for it, and "cannot resolve"
+ * where it was short of memory. */
+static bool was_short(const struct exchange *x, CURLcode code)
+{
+    if (x->no_mem || (code == CURLE_OUT_OF_MEMORY && !x->head_seen))
+        return true;
+    return (code == CURLE_OUT_OF_MEMORY || code == CURLE_COULDNT_RESOLVE_HOST) &&
+        atomic_load(&refused) != x->refused;
+}
+
 enum bbt_rc exchange_result(struct exchange *x, CURLcode code, struct bbt_err *err)
 {
     if (code == CURLE_OK)
         return BBT_OK;
     if (x->sink_stop)
         return bbt_fail(err, BBT_CANCELED, "stopped by the reader");
-    /* curl says "out of memory" also for a header line that is too long for it. */
-    if (x->no_mem || (code == CURLE_OUT_OF_MEMORY && !x->head_seen))
+    if (was_short(x, code))
         return bbt_fail(err, BBT_NOMEM, "no memory for the HTTP response");
     if (x->body_over || code == CURLE_FILESIZE_EXCEEDED)
         return bbt_fail(

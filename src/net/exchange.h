@@ -35,6 +35,7 @@ struct exchange {
     struct curl_slist *list;
     size_t at, off; /* next byte to send: slice, byte in it */
     size_t came;    /* bytes of the body */
+    unsigned long refused; /* allocations that curl had been refused before */
     bool head_seen, head_over, body_over, sink_stop, no_mem;
     char why[CURL_ERROR_SIZE];
 };

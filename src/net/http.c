@@ -6,9 +6,8 @@
  *        v            v
  *       ended: waits for the client's next step ---------> done + wake
  *
- * curl's callbacks (sockets, timer) only set a poll or a timer. curl is called from
- * steps and from libuv's callbacks, never from its own; finished transfers are
- * collected after every such call. */
+ * curl is called from steps and from libuv's callbacks, never from its own (watch.h); finished
+ * transfers are collected after every such call. */
 #include "net/http.h"
 
 #include "base/alloc.h"
@@ -16,10 +15,10 @@
 #include "loop/loop.h"
 #include "loop/timer.h"
 #include "net/exchange.h"
+#include "net/watch.h"
 
 #include <assert.h>
 #include <string.h>
-#include <uv.h>
 
 #define TIMEOUT_US 60000000u
 #define CONNECT_US 10000000u
@@ -36,20 +35,13 @@ struct http_xfer {
     struct loop_timer dog; /* where curl lost its own timeout */
     bool again;            /* sent once more already */
     bool begun;            /* the body's reader knows of it */
-};
-
-/* A socket of curl's; freed by the close callback. */
-struct sock {
-    uv_poll_t poll;
-    struct http_client *c;
-    curl_socket_t fd;
+    bool unwatched;        /* no memory to watch its socket: it would only end by its timeout */
 };
 
 struct http_client {
     struct loop *loop;
-    CURLM *multi;
-    struct loop_timer timer;
-    bool kick; /* curl wants to be called as soon as possible */
+    struct watch watch; /* without a handle after trouble: made again when it is needed */
+    bool unwatched;     /* one of the transfers is */
     struct op op;
     struct http_xfer *xfers;
     size_t running;
@@ -98,7 +90,7 @@ static void take_facts(struct http_xfer *x, CURLcode code)
 static void pull(struct http_xfer *x)
 {
     timer_stop(&x->dog);
-    curl_multi_remove_handle(x->c->multi, x->ex.h);
+    curl_multi_remove_handle(x->c->watch.multi, x->ex.h);
     exchange_close(&x->ex);
     *x->at = x->next;
     if (x->next)
@@ -132,10 +124,10 @@ static bool again(struct http_xfer *x, CURLcode code)
         return false;
     x->again = true;
     x->begun = false;
-    curl_multi_remove_handle(x->c->multi, x->ex.h);
+    curl_multi_remove_handle(x->c->watch.multi, x->ex.h);
     exchange_rewind(&x->ex);
     curl_easy_setopt(x->ex.h, CURLOPT_FRESH_CONNECT, 1L);
-    return curl_multi_add_handle(x->c->multi, x->ex.h) == CURLM_OK;
+    return curl_multi_add_handle(x->c->watch.multi, x->ex.h) == CURLM_OK;
 }
 
 static void collect(struct http_client *c)
@@ -143,7 +135,7 @@ static void collect(struct http_client *c)
     CURLMsg *m;
     int left;
 
-    while ((m = curl_multi_info_read(c->multi, &left))) {
+    while ((m = curl_multi_info_read(c->watch.multi, &left))) {
         struct http_xfer *x = NULL;
 
         if (m->msg != CURLMSG_DONE)
@@ -159,23 +151,64 @@ static void collect(struct http_client *c)
     }
 }
 
-static void act(struct http_client *c, curl_socket_t fd, int what)
+static void end_now(struct http_xfer *x, CURLcode code)
 {
-    int running;
+    take_facts(x, code);
+    pull(x);
+    tell(x);
+}
 
-    curl_multi_socket_action(c->multi, fd, what, &running);
+/* Ends all that run, or those that nobody watches. */
+static void end_short(struct http_client *c, bool all)
+{
+    for (struct http_xfer *x = c->xfers, *next; x; x = next) {
+        next = x->next;
+        if (!all && !x->unwatched)
+            continue;
+        x->ex.no_mem = true;
+        end_now(x, CURLE_OUT_OF_MEMORY);
+    }
+}
+
+/* Refused memory in singlesocket(), curl before 8.13.0 leaves a descriptor in its table whose
+ * list of transfers has no slots, forgets that it is there, and divides by their number (SIGFPE
+ * in trhash()) once a connection gets that descriptor again. It says that memory was short, not
+ * whose it was. So the whole table goes, with all that runs; the next request makes another. */
+static void start_over(struct http_client *c)
+{
+    end_short(c, true);
+    watch_stop(&c->watch);
+}
+
+static void act(struct watch *w, curl_socket_t fd, int what)
+{
+    struct http_client *c = bbt_container(w, struct http_client, watch);
+    int running;
+    CURLMcode e = curl_multi_socket_action(w->multi, fd, what, &running);
+
     collect(c);
+    if (e == CURLM_OUT_OF_MEMORY)
+        start_over(c);
+    else if (c->unwatched)
+        end_short(c, false);
+    c->unwatched = false;
+}
+
+static void on_unwatched(CURL *easy)
+{
+    struct http_xfer *x = NULL;
+
+    curl_easy_getinfo(easy, CURLINFO_PRIVATE, &x);
+    if (x)
+        x->c->unwatched = x->unwatched = true;
 }
 
 static void end_overdue(struct http_client *c)
 {
     for (struct http_xfer *x = c->xfers, *next; x; x = next) {
         next = x->next;
-        if (!x->dog.fired)
-            continue;
-        take_facts(x, CURLE_OPERATION_TIMEDOUT);
-        pull(x);
-        tell(x);
+        if (x->dog.fired)
+            end_now(x, CURLE_OPERATION_TIMEDOUT);
     }
 }
 
@@ -189,11 +222,8 @@ static void client_step(struct op *op)
         c->ended = x->next;
         tell(x);
     }
-    if (c->kick || c->timer.fired) {
-        c->kick = false;
-        c->timer.fired = false;
-        act(c, CURL_SOCKET_TIMEOUT, 0);
-    }
+    if (watch_due(&c->watch))
+        act(&c->watch, CURL_SOCKET_TIMEOUT, 0);
     end_overdue(c);
 }
 
@@ -202,82 +232,6 @@ static void end_later(struct http_xfer *x)
     x->next = x->c->ended;
     x->c->ended = x;
     op_wake(&x->c->op);
-}
-
-/* --- what curl wants watched --- */
-
-static int on_timer_wish(CURLM *multi, long wait_ms, void *arg)
-{
-    struct http_client *c = arg;
-
-    (void)multi;
-    timer_stop(&c->timer);
-    c->kick = wait_ms == 0; /* as a timer it would cost a millisecond per step */
-    if (c->kick)
-        op_wake(&c->op);
-    else if (wait_ms > 0)
-        timer_start(&c->timer, (uint64_t)wait_ms * 1000);
-    return 0;
-}
-
-static void on_poll(uv_poll_t *h, int status, int events)
-{
-    struct sock *s = h->data;
-    int what = status < 0 ? CURL_CSELECT_ERR : 0;
-
-    if (events & UV_READABLE)
-        what |= CURL_CSELECT_IN;
-    if (events & UV_WRITABLE)
-        what |= CURL_CSELECT_OUT;
-    act(s->c, s->fd, what); /* may close s */
-}
-
-static void on_sock_closed(uv_handle_t *h)
-{
-    bbt_free(h->data);
-}
-
-static struct sock *sock_new(struct http_client *c, curl_socket_t fd)
-{
-    struct sock *s = bbt_calloc(1, sizeof(*s));
-
-    if (!s)
-        return NULL;
-    if (uv_poll_init_socket(loop_uv(c->loop), &s->poll, fd)) {
-        bbt_free(s);
-        return NULL;
-    }
-    s->poll.data = s;
-    s->c = c;
-    s->fd = fd;
-    curl_multi_assign(c->multi, fd, s);
-    return s;
-}
-
-static int on_socket_wish(CURL *easy, curl_socket_t fd, int what, void *arg, void *sock)
-{
-    struct http_client *c = arg;
-    struct sock *s = sock;
-    int events = 0;
-
-    (void)easy;
-    if (what == CURL_POLL_REMOVE) {
-        if (s) {
-            curl_multi_assign(c->multi, fd, NULL);
-            uv_close((uv_handle_t *)&s->poll, on_sock_closed);
-        }
-        return 0;
-    }
-    if (!s)
-        s = sock_new(c, fd);
-    if (!s)
-        return 0; /* the transfer then ends by its timeout */
-    if (what & CURL_POLL_IN)
-        events |= UV_READABLE;
-    if (what & CURL_POLL_OUT)
-        events |= UV_WRITABLE;
-    uv_poll_start(&s->poll, events, on_poll);
-    return 0;
 }
 
 /* --- client --- */
@@ -296,27 +250,22 @@ enum bbt_rc http_client_new(struct loop *l, const struct http_opts *opts,
 {
     struct http_opts none = {0};
     struct http_client *c = bbt_calloc(1, sizeof(*c));
-    long most;
 
     if (!opts)
         opts = &none;
-    most = (long)(opts->connections_max ? opts->connections_max : CONNECTIONS);
     if (!c)
         return bbt_fail(err, BBT_NOMEM, "no memory for the HTTP client");
     c->loop = l;
     op_init(&c->op, loop_turnq(l), client_step);
-    timer_init(&c->timer, l, &c->op);
-    c->multi = curl_multi_init();
-    if (!c->multi || !keep_opts(c, opts)) {
+    watch_init(&c->watch, l, &c->op);
+    c->watch.act = act;
+    c->watch.unwatched = on_unwatched;
+    c->watch.connections_max =
+        (long)(opts->connections_max ? opts->connections_max : CONNECTIONS);
+    if (!watch_start(&c->watch) || !keep_opts(c, opts)) {
         http_client_free(c);
         return bbt_fail(err, BBT_NOMEM, "no memory for the HTTP client");
     }
-    curl_multi_setopt(c->multi, CURLMOPT_SOCKETFUNCTION, on_socket_wish);
-    curl_multi_setopt(c->multi, CURLMOPT_SOCKETDATA, c);
-    curl_multi_setopt(c->multi, CURLMOPT_TIMERFUNCTION, on_timer_wish);
-    curl_multi_setopt(c->multi, CURLMOPT_TIMERDATA, c);
-    curl_multi_setopt(c->multi, CURLMOPT_MAX_HOST_CONNECTIONS, most);
-    curl_multi_setopt(c->multi, CURLMOPT_MAXCONNECTS, most);
     *ret = c;
     return BBT_OK;
 }
@@ -333,9 +282,7 @@ void http_client_free(struct http_client *c)
         c->ended = x->next;
         tell(x);
     }
-    if (c->multi)
-        curl_multi_cleanup(c->multi); /* still tells about sockets */
-    timer_stop(&c->timer);
+    watch_stop(&c->watch);
     op_fini(&c->op);
     bbt_free(c->agent);
     bbt_free(c->proxy);
@@ -403,8 +350,8 @@ static enum bbt_rc begin(struct http_xfer *x, struct bbt_err *err)
     rc = exchange_open(&x->ex, err);
     if (rc != BBT_OK)
         return rc;
-    if (curl_easy_setopt(x->ex.h, CURLOPT_PRIVATE, x) ||
-        curl_multi_add_handle(c->multi, x->ex.h)) {
+    if (!watch_start(&c->watch) || curl_easy_setopt(x->ex.h, CURLOPT_PRIVATE, x) ||
+        curl_multi_add_handle(c->watch.multi, x->ex.h)) {
         exchange_close(&x->ex);
         return bbt_fail(err, BBT_NOMEM, "no memory for an HTTP request");
     }

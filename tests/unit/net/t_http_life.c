@@ -170,46 +170,6 @@ static void connection_limit(void **state)
     c = mine;
 }
 
-/* Any single allocation of ours may fail: the request still ends, the client still
- * works. */
-static void allocations_fail(void **state)
-{
-    const struct bbt_slice send = {"abc", 3};
-    unsigned failed = 0, quiet = 0;
-    struct http_client *mine = c;
-    struct ask a;
-
-    (void)state;
-    for (long k = 0; quiet < 3; k++) {
-        unsigned long asked;
-
-        assert_int_equal(http_client_new(l, NULL, &c, NULL), BBT_OK);
-        prepare(&a, "echo");
-        a.r.method = "POST";
-        a.r.send = &send;
-        a.r.send_nr = 1;
-        a.r.timeout_us = 500000;
-        bbt_alloc_fault(k, 0);
-        http_start(c, &a.r, &a.op);
-        UNTIL(l, a.steps > 0);
-        asked = bbt_alloc_fault(-1, 0);
-        assert_true(a.r.done);
-        failed += a.r.rc != BBT_OK;
-        if (a.r.rc == BBT_OK)
-            assert_memory_equal(a.r.body.data, "abc", 3);
-        else
-            assert_true(a.r.err.msg[0]);
-        quiet = asked <= (unsigned long)k ? quiet + 1 : 0;
-        http_req_fini(&a.r);
-        get(&a, "ok");
-        assert_int_equal(a.r.rc, BBT_OK);
-        http_req_fini(&a.r);
-        http_client_free(c);
-    }
-    c = mine;
-    assert_true(failed >= 3);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -219,7 +179,6 @@ int main(void)
         cmocka_unit_test(cancel_at_every_stage),
         cmocka_unit_test(free_ends_what_runs),
         cmocka_unit_test(connection_limit),
-        cmocka_unit_test(allocations_fail),
     };
 
     return cmocka_run_group_tests(tests, ask_setup, ask_teardown);

@@ -3,6 +3,7 @@
 #include "engine/endpoint.h"
 #include "engine/ports.h"
 #include "engine/query.h"
+#include "prov/limits.h"
 
 #include <stdio.h>
 
@@ -84,6 +85,34 @@ void channel_limit(struct channel *c, const struct conf_quota *quota,
     quota_limit(&c->lane.quota, &l);
     aimd_limit(&c->lane.aimd, width_of(quota, p, concurrency), quota && !quota->adaptive);
     channel_kick(c);
+}
+
+/* By the minute. Limits of longer times than a minute only count once nothing of them is left. */
+static void learn(struct channel *c, unsigned dim, const struct limits_dim *d)
+{
+    uint64_t window = d->window_us ? d->window_us : QUOTA_MINUTE_US;
+    struct quota_seen seen = {
+        .has_limit = d->limit_known && window <= QUOTA_MINUTE_US,
+        .has_remaining =
+            d->remaining_known && (window == QUOTA_MINUTE_US || d->remaining == 0),
+        .remaining = d->remaining,
+        .reset_us = d->reset_known ? d->reset_us : 0,
+    };
+
+    if (!d->known)
+        return;
+    if (seen.has_limit)
+        seen.limit = d->limit > UINT32_MAX ? d->limit : d->limit * (QUOTA_MINUTE_US / window);
+    quota_learn(&c->lane.quota, dim, &seen, port_now_us());
+}
+
+void channel_learn(struct channel *c, const struct prov_reply *r)
+{
+    struct limits l;
+
+    limits_read(r, port_wall_us(), &l);
+    learn(c, SLIDE_REQUESTS, &l.requests);
+    learn(c, SLIDE_TOKENS, &l.tokens);
 }
 
 void channel_kick(struct channel *c)

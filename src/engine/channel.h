@@ -12,6 +12,7 @@
 #include "spec/conf.h"
 
 struct endpoint;
+struct prov_reply;
 
 struct channel {
     char name[REC_QUOTA_MAX]; /* of the quota; "@PROVIDER" where that has one of its own */
@@ -31,6 +32,9 @@ void channel_fini(struct channel *c); /* a zeroed one is fine */
 /* New limits from a reloaded configuration. */
 void channel_limit(struct channel *c, const struct conf_quota *quota,
     const struct conf_provider *p, size_t concurrency);
+
+/* Takes over what the headers of a response say about the limit. */
+void channel_learn(struct channel *c, const struct prov_reply *r);
 
 /* Something has changed. */
 void channel_kick(struct channel *c);

@@ -2,7 +2,6 @@
 
 #include "base/killpoint.h"
 #include "base/log.h"
-#include "prov/limits.h"
 #include "prov/verdict.h"
 
 #include <assert.h>
@@ -311,43 +310,13 @@ static void request_over(struct query *c)
         c->over(c);
 }
 
-/* What headers say about a limit, by the minute. Those of longer times than a minute only count
- * once nothing of them is left. */
-static void learn_limit(struct query *c, unsigned dim, const struct limits_dim *d)
-{
-    uint64_t window = d->window_us ? d->window_us : QUOTA_MINUTE_US;
-    struct quota_seen seen = {
-        .has_limit = d->limit_known && window <= QUOTA_MINUTE_US,
-        .has_remaining =
-            d->remaining_known && (window == QUOTA_MINUTE_US || d->remaining == 0),
-        .remaining = d->remaining,
-        .reset_us = d->reset_known ? d->reset_us : 0,
-    };
-
-    if (!d->known)
-        return;
-    if (seen.has_limit)
-        seen.limit = d->limit > UINT32_MAX ? d->limit : d->limit * (QUOTA_MINUTE_US / window);
-    quota_learn(&c->ep->channel->lane.quota, dim, &seen, port_now_us());
-}
-
-static void learn_limits(struct query *c, const struct prov_reply *r)
-{
-    struct limits l;
-
-    if (c->x.rc != BBT_OK)
-        return;
-    limits_read(r, port_wall_us(), &l);
-    learn_limit(c, SLIDE_REQUESTS, &l.requests);
-    learn_limit(c, SLIDE_TOKENS, &l.tokens);
-}
-
 static void take_answer(struct query *c)
 {
     struct prov_reply r = {c->x.status, reply_header, &c->x, c->x.answer, c->x.answer_len};
     struct verdict v;
 
-    learn_limits(c, &r);
+    if (c->x.rc == BBT_OK)
+        channel_learn(c->ep->channel, &r);
     verdict_of(c->x.rc, &c->x.err, &r, port_wall_us(), &v);
     if (v.class == VERDICT_ANSWERED || (c->raw && v.class == VERDICT_REFUSED)) {
         enum bbt_rc rc = c->decode(c, &r, &c->err);

@@ -46,6 +46,41 @@ static enum bbt_rc insert_answer(
     return db_done(&q, err);
 }
 
+/* An answer about other words has this one's key: a tokenizer or a limit on length has changed
+ * since. It was paid for and keeps its row, under a number that no batch has. */
+static enum bbt_rc move_aside(struct store *s, const struct rec_answer *a, struct bbt_err *err)
+{
+    struct query q;
+
+    db_start(&q, s,
+        "UPDATE answer SET batch = (SELECT max(4000000000, max(batch) + 1) FROM answer WHERE "
+        "job = ?1 AND phase = ?2 AND gen = ?3 AND cand = ?4) "
+        "WHERE job = ?1 AND phase = ?2 AND gen = ?3 AND cand = ?4 AND batch = ?5 AND digest <> ?6");
+    db_int(&q, a->job);
+    db_int(&q, (int64_t)a->phase);
+    db_u64(&q, a->gen);
+    db_int(&q, a->cand);
+    db_int(&q, a->batch);
+    db_u64(&q, a->digest);
+    return db_done(&q, err);
+}
+
+/* *ret_fresh false: it is there already. */
+static enum bbt_rc insert(
+    struct store *s, const struct rec_answer *a, bool *ret_fresh, struct bbt_err *err)
+{
+    enum bbt_rc rc = insert_answer(s, a, err);
+
+    if (rc == BBT_OK && db_changed(s) == 0) {
+        rc = move_aside(s, a, err);
+        if (rc == BBT_OK && db_changed(s) > 0)
+            rc = insert_answer(s, a, err);
+    }
+    if (rc == BBT_OK)
+        *ret_fresh = db_changed(s) > 0;
+    return rc;
+}
+
 /* The ledger has this answer from before; what was paid for it now is paid all the same. */
 static enum bbt_rc settle_again(
     struct store *s, const struct rec_answer *a, struct bbt_err *err)
@@ -68,8 +103,8 @@ static enum bbt_rc add_row(
         .cost = a->cost,
         .cached = !paid,
     };
-    enum bbt_rc rc = insert_answer(s, a, err);
-    bool fresh = rc == BBT_OK && db_changed(s) > 0;
+    bool fresh = false;
+    enum bbt_rc rc = insert(s, a, &fresh, err);
 
     BBT_KILLPOINT("ledger-row");
     if (rc == BBT_OK)

@@ -12,8 +12,10 @@
 struct store;
 
 /* Inserts n answers and adds requests and tokens (of those that were paid for), repeated and
- * (phase train) examples to their jobs' counters, together. A row whose key is known already
- * is left out and not counted; the others are kept and the call says BBT_CONFLICT.
+ * (phase train) examples to their jobs' counters, together. A row whose key and digest are known
+ * already is left out and not counted; the others are kept and the call says BBT_CONFLICT. One
+ * whose key has another digest takes the key; the older one stays, under a batch that is
+ * nobody's.
  * BBT_NOTFOUND: no such job, nothing kept. `ret_added` may be NULL; written on BBT_OK and
  * BBT_CONFLICT. */
 BBT_NODISCARD enum bbt_rc store_ledger_add(struct store *s,

@@ -63,6 +63,44 @@ static void test_counters(void **state)
     assert_int_equal(u.evaluations, 0);
 }
 
+/* The same place asked about other words: the newer answer is found, the older one was paid for
+ * all the same. */
+static void test_other_words(void **state)
+{
+    struct room *r = *state;
+    int64_t id = add_job(r, "l");
+    float a[6], b[6];
+    struct rec_answer row = answer_row(id, 4, a), *out = NULL;
+    size_t n = 0, found = 0;
+    struct rec_usage u;
+
+    ok(store_ledger_add(r->s, &row, 1, NULL, &r->err));
+    for (uint64_t i = 1; i <= 2; i++) {
+        (void)answer_row(id, (uint32_t)i, b);
+        row.logit = b;
+        row.digest += i;
+        ok(store_ledger_add(r->s, &row, 1, NULL, &r->err));
+        fails(store_ledger_add(r->s, &row, 1, NULL, &r->err), BBT_CONFLICT);
+    }
+    ok(store_ledger_load(r->s, id, REC_TRAIN, 0, &out, &n, &r->err));
+    assert_int_equal(n, 3);
+    for (size_t i = 0; i < n; i++) {
+        assert_int_equal(out[i].cand, 4);
+        found += out[i].batch == row.batch;
+        assert_int_equal(out[i].batch == row.batch, out[i].digest == row.digest);
+        if (out[i].batch == row.batch)
+            assert_memory_equal(out[i].logit, b, sizeof b);
+        else
+            assert_true(out[i].batch >= 4000000000);
+    }
+    assert_int_equal(found, 1);
+    rec_answers_free(out, n);
+    u = job_of(r, id).usage;
+    assert_int_equal(u.requests, 3);
+    assert_int_equal(u.examples, 9);
+    assert_int_equal(u.tokens_in, 30);
+}
+
 static void test_refusals(void **state)
 {
     struct room *r = *state;
@@ -140,6 +178,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(test_round_trip),
         T(test_counters),
+        T(test_other_words),
         T(test_refusals),
         T(test_damaged_row),
         T(test_marks),

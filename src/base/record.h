@@ -102,8 +102,8 @@ struct rec_answer {
     int64_t job;
     enum rec_phase phase;
     uint64_t gen;
-    uint32_t cand, batch;
-    uint64_t digest; /* of the prompt that was asked about */
+    uint32_t cand, batch; /* the batch's number: never twice for different rows of the set */
+    uint64_t digest; /* of the prompt and the rows that were asked about */
     uint32_t rows, labels;
     float *logit; /* rows x labels */
     uint32_t tokens_in, tokens_out;

@@ -153,7 +153,7 @@ static struct rec_mark mark_of(const struct eval *e, uint32_t tries)
 {
     const struct round *r = e->round;
 
-    return (struct rec_mark){r->job, r->phase, r->gen, e->cand, e->batch, tries};
+    return (struct rec_mark){r->job, r->phase, r->gen, e->cand, e->row.batch, tries};
 }
 
 static void run_mark(struct port_call *p, struct port_db *db)
@@ -317,6 +317,12 @@ void eval_look_more(struct round *r)
     }
 }
 
+static void eval_take(struct eval *e)
+{
+    round_take(e->round, eval_batch(e)->first, &e->row);
+    e->round->left--;
+}
+
 static void eval_step(struct op *op)
 {
     struct eval *e = bbt_container(op, struct eval, op);
@@ -337,7 +343,7 @@ static void eval_step(struct op *op)
         }
         r->tokens_in += e->row.tokens_in;
         if (r->job == 0) {
-            round_take(r, &e->row);
+            eval_take(e);
             eval_over(e);
             return;
         }
@@ -359,26 +365,19 @@ static void eval_step(struct op *op)
         return;
     }
     if (e->put.call.rc == BBT_OK)
-        round_take(r, &e->row);
+        eval_take(e);
     else
         round_fail(r, e->put.call.rc, &e->put.call.err, NULL);
     eval_over(e);
 }
 
 /* How often crashes may have lost the answer. */
-static uint32_t tries_before(const struct round *r, uint32_t cand, uint32_t batch)
+static uint32_t tries_before(const struct round *r, uint32_t cand, uint32_t number)
 {
     for (size_t i = 0; i < r->marks_n; i++)
-        if (r->marks[i].cand == cand && r->marks[i].batch == batch)
+        if (r->marks[i].cand == cand && r->marks[i].batch == number)
             return r->marks[i].tries;
     return 0;
-}
-
-/* What a pair asks: this prompt about these tokens. The batch's number alone would not do:
- * with another batch limit the same number means other rows. */
-uint64_t eval_digest(const struct round *r, uint32_t cand, uint32_t batch)
-{
-    return (r->digest ? r->digest[cand] : 0) ^ r->set->batch[batch].digest;
 }
 
 /* Tokens that the server will read, as far as we see them. */
@@ -409,7 +408,7 @@ static uint64_t cost_more(const struct round *r, uint32_t batch)
 
 void eval_start(struct eval *e, struct round *r, uint32_t cand, uint32_t batch)
 {
-    uint64_t rows = r->set->batch[batch].wire.rows;
+    const struct task_batch *b = &r->set->batch[batch];
 
     e->round = r;
     e->cand = cand;
@@ -420,12 +419,12 @@ void eval_start(struct eval *e, struct round *r, uint32_t cand, uint32_t batch)
         .phase = r->phase,
         .gen = r->gen,
         .cand = cand,
-        .batch = batch,
-        .digest = eval_digest(r, cand, batch),
-        .repeated = tries_before(r, cand, batch),
+        .batch = b->number,
+        .digest = (r->digest ? r->digest[cand] : 0) ^ b->digest, /* this prompt, these rows */
+        .repeated = tries_before(r, cand, b->number),
     };
     (void)snprintf(e->id, sizeof e->id, "j%lld-%s-g%llu-c%u-b%u", (long long)r->job,
-        rec_phase_name(r->phase), (unsigned long long)r->gen, cand, batch);
+        rec_phase_name(r->phase), (unsigned long long)r->gen, cand, b->number);
     e->query = (struct query){
         .ep = r->ep,
         .flow = r->flow,
@@ -436,7 +435,7 @@ void eval_start(struct eval *e, struct round *r, uint32_t cand, uint32_t batch)
         .decode = eval_decode,
         .account = r->account,
         .cost_more = cost_more(r, batch),
-        .cost_out = round_generates(r->ep->adapter) ? rows : 0,
+        .cost_out = round_generates(r->ep->adapter) ? b->wire.rows : 0,
         .ledger = r->job != 0,
         .gate = r->job ? run_mark : NULL,
         .ungate = r->job ? run_unmark : NULL,

@@ -16,7 +16,7 @@ struct eval {
     struct query query;
     struct op op; /* woken by call and store */
     struct round *round;
-    uint32_t cand, batch;
+    uint32_t cand, batch; /* place of the batch in the set */
     bool storing, refused, over;
     bool lent; /* the two parts are in use for it */
     struct eval_look *look; /* at the cache; NULL = not there */
@@ -30,9 +30,6 @@ struct eval {
 
 /* The question of a pair, without an id. Lent from the round. */
 void eval_ask(const struct round *r, size_t cand, size_t batch, struct prov_ask *ask);
-
-/* What a pair asks, as a number; see the comment there. */
-uint64_t eval_digest(const struct round *r, uint32_t cand, uint32_t batch);
 
 /* Sets off a pair that has no answer yet (`e` zeroed); where the round uses the cache it waits
  * for eval_look_more(). */

@@ -23,6 +23,7 @@ void task_set_fini(struct task_set *s)
     for (size_t i = 0; i < s->batches; i++)
         batch_fini(&s->batch[i]);
     bbt_free(s->batch);
+    bbt_free(s->row);
     bbt_free(s->truth);
     bbt_free(s->gold);
     *s = (struct task_set){0};
@@ -33,15 +34,30 @@ size_t render_guess(const char *text)
     return strlen(text) / GUESS_BYTES + 1;
 }
 
+uint64_t render_digest(const uint64_t *row, size_t n)
+{
+    uint64_t d = n;
+
+    for (size_t i = 0; i < n; i++)
+        d = d * 31 + row[i];
+    return d;
+}
+
 enum bbt_rc render_set(size_t n, size_t per, struct task_set *ret, struct bbt_err *err)
 {
     struct task_set s = {.n = n, .batches = (n + per - 1) / per};
 
     s.batch = bbt_calloc(s.batches, sizeof *s.batch);
-    if (!s.batch)
+    s.row = bbt_calloc(n, sizeof *s.row);
+    if (!s.batch || !s.row) {
+        task_set_fini(&(struct task_set){.batch = s.batch, .row = s.row});
         return bbt_fail(err, BBT_NOMEM, "no memory for %zu texts", n);
-    for (size_t i = 0; i < s.batches; i++)
+    }
+    for (size_t i = 0; i < s.batches; i++) {
         s.batch[i].first = i * per;
+        s.batch[i].number = (uint32_t)(per * RENDER_PLACES + i);
+        s.batch[i].row = s.row + i * per;
+    }
     *ret = s;
     return BBT_OK;
 }
@@ -85,10 +101,12 @@ enum bbt_rc render_masked(struct task_batch *b, const struct tmpl_rendered *row,
             to[k] = pad;
         b->len[i] = (int32_t)row[i].n;
         b->mask_pos[i] = (int32_t)row[i].mask_pos;
+        b->row[i] = digest_short(to, row[i].n * sizeof *to) * 31 + row[i].mask_pos;
     }
     b->wire = (struct prov_batch){.rows = n, .cols = cols, .ids = b->ids, .len = b->len,
         .mask_pos = b->mask_pos, .pad = pad};
-    b->digest = digest_short(b->ids, n * cols * sizeof *b->ids) ^
+    b->digest = render_digest(b->row, n);
+    b->digest_7 = digest_short(b->ids, n * cols * sizeof *b->ids) ^
         digest_short(b->mask_pos, n * sizeof *b->mask_pos);
     return BBT_OK;
 }
@@ -100,13 +118,13 @@ enum bbt_rc render_texts(struct task_batch *b, char **text, size_t n, struct bbt
     b->len = bbt_alloc_array(n, sizeof *b->len);
     if (!b->len)
         return bbt_fail(err, BBT_NOMEM, "no memory for a batch of %zu texts", n);
-    b->digest = n;
     for (size_t i = 0; i < n; i++) {
         size_t guess = render_guess(text[i]);
 
         b->len[i] = guess < INT32_MAX ? (int32_t)guess : INT32_MAX;
-        b->digest = b->digest * 31 + digest_short(text[i], strlen(text[i]));
+        b->row[i] = digest_short(text[i], strlen(text[i]));
     }
+    b->digest = b->digest_7 = render_digest(b->row, n);
     b->wire.len = b->len;
     b->wire.text = (const char *const *)text;
     return BBT_OK;
@@ -141,13 +159,15 @@ enum bbt_rc render_ids(
             to += row[i].n[k];
         }
         b->len[i] = (int32_t)length_of(&row[i]);
+        b->row[i] = digest_short(b->ids + i * cols, length_of(&row[i]) * sizeof *to);
     }
     b->wire = (struct prov_batch){.rows = n, .cols = cols, .ids = b->ids, .len = b->len};
     for (size_t i = 0; b->text && i < n; i++)
         bbt_free(b->text[i]);
     bbt_free(b->text);
     b->text = NULL;
-    b->digest = digest_short(b->ids, n * cols * sizeof *b->ids) ^
+    b->digest = render_digest(b->row, n);
+    b->digest_7 = digest_short(b->ids, n * cols * sizeof *b->ids) ^
         digest_short(b->len, n * sizeof *b->len);
     return BBT_OK;
 }

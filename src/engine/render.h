@@ -13,11 +13,18 @@ enum task_form {
     TASK_IDS     /* token ids up to the mask: whole prompts and scores of causal models */
 };
 
+/* Places of batches that are cut alike: see task_batch.number. */
+#define RENDER_PLACES 100000u
+
 /* One request's rows. Owns the arrays behind `wire`. */
 struct task_batch {
     size_t first; /* index of its first row in the set */
-    uint64_t digest; /* of its tokens or texts: batches are cut otherwise, or their texts
-                        rendered otherwise, when a limit or the tokenizer has changed */
+    uint32_t number; /* its name in the ledger: most rows per request x RENDER_PLACES + its
+                        place, so that the same name always means the same rows */
+    uint64_t digest; /* of its tokens or texts: they are rendered otherwise when a limit or the
+                        tokenizer has changed */
+    uint64_t digest_7; /* the same as it was up to version 7 of the schema */
+    uint64_t *row; /* digest of each of its rows; the set's */
     struct prov_batch wire;
     int32_t *ids, *len, *mask_pos;
     char **text; /* rows; TASK_TEXT, and TASK_IDS until the ids are there; else NULL */
@@ -29,6 +36,7 @@ struct task_set {
     int32_t *gold;    /* n: the same, as the losses want it */
     struct task_batch *batch;
     size_t batches;
+    uint64_t *row; /* n: digest of each row's tokens or text */
     uint64_t tokens; /* in all rows together; an estimate where nobody here can count */
     size_t longest;  /* of a row, likewise */
     size_t cut_rows; /* rows whose text did not fit whole */
@@ -37,6 +45,9 @@ void task_set_fini(struct task_set *s); /* a zeroed one is fine */
 
 /* Tokens that a text may have, where nobody here can count: more than most languages take. */
 size_t render_guess(const char *text);
+
+/* Of rows that are asked about together. */
+uint64_t render_digest(const uint64_t *row, size_t n);
 
 /* A set of `n` rows in batches of at most `per`, without rows in them yet. BBT_NOMEM. */
 BBT_NODISCARD enum bbt_rc render_set(

@@ -7,13 +7,17 @@
 #include <assert.h>
 #include <string.h>
 
-void round_take(struct round *r, const struct rec_answer *a)
+void round_take(struct round *r, size_t first, const struct rec_answer *a)
 {
-    const struct task_batch *b = &r->set->batch[a->batch];
-    size_t at = (a->cand * r->set->n + b->first) * r->labels;
+    size_t at = a->cand * r->set->n + first;
 
-    memcpy(r->logit + at, a->logit, (size_t)a->rows * a->labels * sizeof *a->logit);
-    r->left--;
+    for (size_t i = 0; i < a->rows; i++) {
+        if (r->from[at + i] <= a->batch && r->from[at + i] != ROUND_NONE)
+            continue;
+        r->from[at + i] = a->batch;
+        memcpy(r->logit + (at + i) * r->labels, a->logit + i * r->labels,
+            r->labels * sizeof *a->logit);
+    }
 }
 
 void round_fail(struct round *r, enum bbt_rc rc, const struct bbt_err *err,
@@ -32,19 +36,46 @@ void round_fail(struct round *r, enum bbt_rc rc, const struct bbt_err *err,
     }
 }
 
-/* An answer from the ledger counts only where it is about this very prompt and shape. */
-static const struct rec_answer *find_known(
-    const struct round *r, uint32_t cand, uint32_t batch)
+/* Where the rows of an answer from the ledger stand; SIZE_MAX where it is about others, or about
+ * another prompt. */
+static size_t find_rows(const struct round *r, const struct rec_answer *a)
+{
+    const struct task_set *set = r->set;
+    size_t per = a->batch / RENDER_PLACES, place = a->batch % RENDER_PLACES, first;
+    uint64_t digest = a->digest ^ (r->digest ? r->digest[a->cand] : 0);
+
+    if (per == 0) { /* of version 7 of the schema: the number was the place */
+        if (place >= set->batches || set->batch[place].wire.rows != a->rows ||
+            set->batch[place].digest_7 != digest)
+            return SIZE_MAX;
+        return set->batch[place].first;
+    }
+    first = per * place;
+    if (first > set->n || a->rows > set->n - first ||
+        render_digest(set->row + first, a->rows) != digest)
+        return SIZE_MAX;
+    return first;
+}
+
+static void take_known(struct round *r)
 {
     for (size_t i = 0; i < r->known_n; i++) {
         const struct rec_answer *a = &r->known[i];
+        size_t first = a->cand < r->n && a->labels == r->labels ? find_rows(r, a) : SIZE_MAX;
 
-        if (a->cand == cand && a->batch == batch && a->labels == r->labels &&
-            a->rows == r->set->batch[batch].wire.rows &&
-            a->digest == eval_digest(r, cand, batch))
-            return a;
+        if (first != SIZE_MAX)
+            round_take(r, first, a);
     }
-    return NULL;
+}
+
+static bool is_known(const struct round *r, uint32_t cand, const struct task_batch *b)
+{
+    const uint32_t *from = r->from + cand * r->set->n + b->first;
+
+    for (size_t i = 0; i < b->wire.rows; i++)
+        if (from[i] == ROUND_NONE)
+            return false;
+    return true;
 }
 
 bool round_generates(const struct prov_adapter *a)
@@ -54,15 +85,13 @@ bool round_generates(const struct prov_adapter *a)
 
 static void ask_missing(struct round *r)
 {
+    take_known(r);
     for (uint32_t c = 0; c < r->n; c++)
-        for (uint32_t b = 0; b < r->set->batches; b++) {
-            const struct rec_answer *a = find_known(r, c, b);
-
-            if (a)
-                round_take(r, a);
+        for (uint32_t b = 0; b < r->set->batches; b++)
+            if (is_known(r, c, &r->set->batch[b]))
+                r->left--;
             else
                 eval_start(&r->eval[r->evals++], r, c, b);
-        }
     r->sent_first = r->evals;
     if (r->cache_read || r->cache_write)
         eval_look_more(r);
@@ -145,6 +174,7 @@ enum bbt_rc round_start(struct round *r, struct turnq *q, struct bbt_err *err)
 {
     size_t pairs = r->n * r->set->batches;
 
+    _Static_assert(ROUND_PAIRS_MAX <= RENDER_PLACES, "each batch of a round has a place");
     op_init(&r->op, q, round_step);
     r->q = q;
     if (r->n == 0 || pairs / r->n != r->set->batches ||
@@ -158,8 +188,10 @@ enum bbt_rc round_start(struct round *r, struct turnq *q, struct bbt_err *err)
     r->logit = bbt_alloc_array(r->n * r->set->n * r->labels, sizeof *r->logit);
     r->eval = bbt_calloc(pairs, sizeof *r->eval);
     r->pairs_left = bbt_calloc(r->n, sizeof *r->pairs_left);
-    if (!r->logit || !r->eval || !r->pairs_left)
+    r->from = bbt_alloc_array(r->n * r->set->n, sizeof *r->from);
+    if (!r->logit || !r->eval || !r->pairs_left || !r->from)
         return bbt_fail(err, BBT_NOMEM, "no memory for %zu requests", pairs);
+    memset(r->from, 0xff, r->n * r->set->n * sizeof *r->from); /* ROUND_NONE */
     if (parts_init(&r->prompts, r->n, err) != BBT_OK)
         return BBT_NOMEM;
     if (!r->batches) {
@@ -200,6 +232,7 @@ void round_fini(struct round *r)
         eval_fini(&r->eval[i]);
     bbt_free(r->eval);
     bbt_free(r->pairs_left);
+    bbt_free(r->from);
     making_fini(&r->make);
     parts_fini(&r->own_batches);
     parts_fini(&r->prompts);

@@ -4,7 +4,8 @@
  *
  * Each (prompt, batch) pair that the ledger does not have is marked in the store, sent,
  * decoded and kept in the ledger; only then is it counted as answered. The order in which
- * answers come does not matter. */
+ * answers come does not matter. What the ledger knows counts row by row: a pair is not asked
+ * where other requests, of batches that were cut otherwise then, have answered all of its rows. */
 #ifndef ENGINE_ROUND_H
 #define ENGINE_ROUND_H
 
@@ -18,6 +19,8 @@
 /* Tokens of one example that a generating server may count and we do not see: of its chat
  * template, at both ends. */
 #define ROUND_SLACK 64u
+
+#define ROUND_NONE UINT32_MAX
 
 struct eval; /* one pair (eval.h) */
 
@@ -63,6 +66,7 @@ struct round {
     struct making make;
     struct parts own_batches, prompts;
     uint32_t *pairs_left; /* n: of each prompt */
+    uint32_t *from; /* n x set->n: number of the batch whose answer a row has; ROUND_NONE */
     struct port_call load;
     struct rec_answer *known;
     size_t known_n;
@@ -89,8 +93,9 @@ void round_fini(struct round *r);
 
 /* ---- for the pairs ---- */
 
-/* An answer is in: its numbers go to their place. */
-void round_take(struct round *r, const struct rec_answer *a);
+/* An answer about rows from `first` on: its numbers go to their place. Of two answers about one
+ * row that of the smaller number stays, whichever came first: as it will be after a restart. */
+void round_take(struct round *r, size_t first, const struct rec_answer *a);
 
 /* Nothing more is sent; the first reason counts. `err` may be NULL. */
 void round_fail(struct round *r, enum bbt_rc rc, const struct bbt_err *err,

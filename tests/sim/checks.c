@@ -42,8 +42,14 @@ unsigned checks_allowed(const struct checks *c)
 
 static uint64_t key_of(const struct rec_mark *m)
 {
-    return (uint64_t)m->job << 48 | (uint64_t)m->phase << 44 | m->gen << 24 |
-        (uint64_t)m->cand << 12 | (uint64_t)m->batch;
+    const uint64_t part[] = {(uint64_t)m->job, (uint64_t)m->phase, m->gen, m->cand, m->batch};
+    uint64_t h = 1;
+
+    for (size_t i = 0; i < sizeof part / sizeof part[0]; i++) {
+        h = (h ^ part[i]) * 0x9e3779b97f4a7c15u;
+        h ^= h >> 29;
+    }
+    return h | 1; /* 0 is nobody's */
 }
 
 struct pair *checks_pair_of(struct checks *c, const struct rec_mark *m)

@@ -109,13 +109,15 @@ UNUSED static struct job_spec *parse_spec(const char *text)
     return spec;
 }
 
-/* Probes the model and builds the task of a job. */
-UNUSED static void bench_task(struct bench *b, const struct scene_job *j)
+/* Builds the task of a job, with at most `per` examples in a request. */
+UNUSED static void bench_build(struct bench *b, const struct scene_job *j, size_t per)
 {
     char *text = scene_spec(&b->p.w, j), *train, *test, folder[128];
-    struct task_input in = {.batch_max = 4};
-    struct probe p;
+    struct task_input in = {.batch_max = per};
 
+    task_free(b->task);
+    job_spec_free(b->spec);
+    b->task = NULL;
     b->spec = parse_spec(text);
     bbt_free(text);
     in.spec = b->spec;
@@ -127,7 +129,16 @@ UNUSED static void bench_task(struct bench *b, const struct scene_job *j)
     assert_int_equal(task_build(&in, &b->task, &b->err), BBT_OK);
     bbt_free(train);
     bbt_free(test);
-    bench_probe(b, &p, folder);
+}
+
+/* The same, behind a model that is probed. */
+UNUSED static void bench_task(struct bench *b, const struct scene_job *j)
+{
+    char folder[128];
+    struct probe p;
+
+    bench_build(b, j, 4);
+    bench_probe(b, &p, scene_tokenizer(&b->p.w, folder, sizeof folder));
     assert_int_equal(p.rc, BBT_OK);
     probe_fini(&p);
 }

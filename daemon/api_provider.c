@@ -17,7 +17,7 @@ static json_t *view_model(const struct endpoint_model *em)
 
     return json_pack("{s:s, s:b, s:I, s:I, s:b, s:b, s:o, s:o, s:o}", "name",
         em->conf->name, "probed", (int)m->probed, "hidden", (json_int_t)m->hidden, "batch",
-        (json_int_t)m->batch_max, "binary", (int)m->use_binary, "embeddings",
+        (json_int_t)endpoint_model_rows(em), "binary", (int)m->use_binary, "embeddings",
         (int)m->has_embedding, "server", json_clean(m->server), "server_version",
         json_clean(m->server_version), "platform", json_clean(m->platform));
 }

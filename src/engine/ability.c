@@ -111,10 +111,11 @@ static void tell_soft(const struct probe *p, const struct prov_model *m, struct 
 
 static void tell_sizes(const struct probe *p, const struct prov_model *m, struct ability *a)
 {
+    size_t rows = p->rc == BBT_OK ? endpoint_model_rows(p->model) : m->batch_max;
     double mean, std;
 
-    say(&a[BATCH], ABILITY_YES, "%zu example%s per request", m->batch_max,
-        m->batch_max == 1 ? "" : "s");
+    say(&a[BATCH], ABILITY_YES, "%zu example%s per request%s", rows, rows == 1 ? "" : "s",
+        rows < m->batch_max ? ": it refused larger ones" : "");
     if (m->context_max)
         say(&a[CONTEXT], ABILITY_YES, "%zu tokens", m->context_max);
     else

@@ -105,6 +105,21 @@ enum bbt_rc endpoint_model_init(
     return set_params(m, &c->parameters, err);
 }
 
+void endpoint_model_shrink(struct endpoint_model *em, size_t rows)
+{
+    size_t half = rows / 2 + rows % 2;
+
+    if (!em->rows_max || half < em->rows_max)
+        em->rows_max = half;
+}
+
+size_t endpoint_model_rows(const struct endpoint_model *em)
+{
+    bool less = em->rows_max && (!em->m.batch_max || em->rows_max < em->m.batch_max);
+
+    return less ? em->rows_max : em->m.batch_max;
+}
+
 static const struct prov_adapter *adapter_of(const struct conf_provider *c)
 {
     return prov_adapter_find(c->kind == CONF_VLLM && c->mode == CONF_EMBEDS

@@ -28,6 +28,8 @@ struct endpoint_model {
     uint64_t shun_until;  /* turn time; no job with a choice takes it before */
     struct tariff tariff; /* of the endpoint's own models; empty in others */
     bool stale; /* a job was refused since then: probe again before the next one */
+    size_t rows_max; /* examples that a request may have at the most, as refusals of larger ones
+                        have taught; 0 = not known. No probe knows better */
 };
 
 enum endpoint_wall {
@@ -74,6 +76,11 @@ void endpoint_fini(struct endpoint *e); /* a zeroed one is fine */
  * prov_model_fini(&em->m). BBT_INVALID, BBT_NOMEM. */
 BBT_NODISCARD enum bbt_rc endpoint_model_init(
     struct endpoint_model *em, const struct conf_model *c, struct bbt_err *err);
+
+/* A request of `rows` examples was too large: later ones have at most half as many. */
+void endpoint_model_shrink(struct endpoint_model *em, size_t rows);
+/* Examples that a request may have: what the model says, or less; 0 = nobody knows. */
+size_t endpoint_model_rows(const struct endpoint_model *em);
 
 /* Takes over limits of `conf` that have changed. */
 void endpoint_limit(struct endpoint *e);

@@ -234,6 +234,8 @@ static void eval_refused(struct eval *e)
 {
     struct round *r = e->round;
 
+    if (!r->failed && e->query.shrink)
+        r->shrink = e->query.rows;
     round_fail(r, e->query.rc, &e->query.err, e->query.reason);
     if (r->job == 0 || !e->query.gated || r->hard) {
         eval_over(e);
@@ -429,6 +431,7 @@ void eval_start(struct eval *e, struct round *r, uint32_t cand, uint32_t batch)
         .ep = r->ep,
         .flow = r->flow,
         .cost = cost_of(r, batch),
+        .rows = b->wire.rows,
         .encode = eval_encode,
         .feed = eval_feed,
         .over = eval_over_wire,

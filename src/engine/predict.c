@@ -74,6 +74,7 @@ static void build(struct predict *p)
     p->state = PREDICT_BUILD;
     task_input_init(&p->input, p->spec, p->ep->conf, p->model->conf);
     task_input_probed(&p->input, &p->model->m);
+    p->input.batch_max = endpoint_model_rows(p->model);
     p->work = (struct port_call){.run = run_build, .wake = &p->op};
     port_work_run(&p->work);
 }
@@ -147,6 +148,23 @@ static void ask(struct predict *p)
         predict_end(p, rc, &err);
 }
 
+/* In smaller requests. What the server's tokeniser said is kept. */
+static void build_again(struct predict *p)
+{
+    endpoint_model_shrink(p->model, p->round.shrink);
+    if (p->drop) {
+        predict_end(p, BBT_CANCELED, NULL);
+        return;
+    }
+    round_fini(&p->round);
+    lexer_fini(&p->lexer);
+    lex_wants_fini(&p->wants);
+    task_set_fini(&p->set);
+    task_free(p->task);
+    p->task = NULL;
+    build(p);
+}
+
 static void answered(struct predict *p)
 {
     size_t labels = p->task->verb->n;
@@ -205,7 +223,9 @@ static void predict_step(struct op *op)
             build(p);
         return;
     case PREDICT_ASK:
-        if (p->round.done && p->round.rc != BBT_OK)
+        if (p->round.done && p->round.shrink)
+            build_again(p);
+        else if (p->round.done && p->round.rc != BBT_OK)
             predict_end(p, p->round.rc, &p->round.err);
         else if (p->round.done)
             answered(p);

@@ -1,6 +1,8 @@
 /* predict.h -- labels new texts with a finished job's prompt, through the same provider.
  *
  *   LOAD (spec, result) -> PROBE -> BUILD (render) -> [TOKENS -> PACK] -> ASK -> done
+ *                                     ^                                    |
+ *                                     '--- a request is too large: halve --'
  *
  * Not kept in the ledger: it is no part of the job's search. */
 #ifndef ENGINE_PREDICT_H

@@ -254,6 +254,14 @@ static void retry(struct query *c, const struct verdict *v)
     channel_kick(c->ep->channel);
 }
 
+/* What else there is to do about a request that is too large. */
+static const char *too_large(struct query *c)
+{
+    c->shrink = c->rows > 1;
+    return c->shrink ? "" : " (it cannot be made smaller: shorten the texts, or have that limit "
+                            "raised)";
+}
+
 static void give_up(struct query *c, const struct verdict *v)
 {
     c->failures++;
@@ -273,7 +281,7 @@ static void give_up(struct query *c, const struct verdict *v)
     query_end(c, bbt_fail(&c->err,
                     v->class == VERDICT_PAUSE_AUTH ? BBT_DENIED : BBT_INVALID, "%s: %s%s",
                     c->ep->conf->name, v->text,
-                    v->class == VERDICT_SHRINK ? " (give the model a smaller `batch`)" : ""));
+                    v->class == VERDICT_SHRINK ? too_large(c) : ""));
 }
 
 /* Was an attempt without an answer charged? A server that says an error does not charge, and
@@ -436,10 +444,9 @@ static void end_oversize(struct query *c)
     c->reason = "provider";
     end_unsent(c,
         bbt_fail(&c->err, BBT_INVALID,
-            "%s: one request takes about %llu tokens, and its limit allows %llu a minute "
-            "(give the model a smaller `batch`)",
+            "%s: one request takes about %llu tokens, and its limit allows %llu a minute%s",
             c->ep->conf->name, (unsigned long long)c->item.cost,
-            (unsigned long long)q->cap[SLIDE_TOKENS]));
+            (unsigned long long)q->cap[SLIDE_TOKENS], too_large(c)));
 }
 
 static void end_walled(struct query *c)

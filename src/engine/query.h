@@ -40,6 +40,7 @@ struct query {
     struct endpoint *ep;
     struct sched_flow *flow; /* of the endpoint: endpoint_flow() */
     uint64_t cost;           /* tokens that it takes, as far as one knows before */
+    size_t rows;             /* examples that it asks about; 0 = it asks about something else */
     struct till_account *account; /* who pays; NULL: it costs nothing */
     uint64_t cost_more;      /* tokens that the server may count beside `cost` */
     uint64_t cost_out;       /* tokens that come back, at most */
@@ -70,6 +71,8 @@ struct query {
     struct bbt_err err; /* sentence where not OK */
     const char *reason; /* pause reason where given up: auth quota provider, or the limit
                            that is reached: usd requests tokens; or NULL */
+    bool shrink; /* given up because it is too large, by the server's word or for its limit:
+                    fewer rows may pass. Never set where it has no more than one */
     unsigned tries, failures;
     uint64_t latency_us; /* of the attempt that was answered */
     struct till_bill bill; /* bill.cost, bill.claim */

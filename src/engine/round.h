@@ -53,6 +53,7 @@ struct round {
     enum bbt_rc rc;
     struct bbt_err err;
     const char *reason;
+    size_t shrink; /* failed because a request of so many rows is too large; 0 = not */
     float *logit; /* n x set->n x labels, in the set's row order; owned by the round */
     size_t left;  /* pairs without an answer */
     size_t sent_first; /* pairs that had to be asked (not found in the ledger) */

@@ -8,6 +8,7 @@
 #include "engine/tune_end.h"
 #include "engine/tune_load.h"
 #include "engine/tune_gen.h"
+#include "prov/verdict.h"
 
 #include <assert.h>
 #include <math.h>
@@ -200,6 +201,23 @@ static void after_round(struct tune *t)
     }
 }
 
+/* The round met a request that is too large: the job begins again, with smaller ones. */
+static bool is_shrunk(struct tune *t)
+{
+    const struct round *r = &t->round;
+    char said[sizeof t->again.text];
+    int n;
+
+    if (!r->shrink)
+        return false;
+    endpoint_model_shrink(t->model, r->shrink);
+    n = snprintf(said, sizeof said, "from now on %zu examples a request instead of %zu: ",
+        t->model->rows_max, r->shrink);
+    verdict_clean(r->err.msg, strlen(r->err.msg), said + n, sizeof said - (size_t)n);
+    tune_again(t, REC_RUNNING, "working", "batch", said);
+    return true;
+}
+
 static void tune_step(struct op *op)
 {
     struct tune *t = bbt_container(op, struct tune, op);
@@ -230,7 +248,8 @@ static void tune_step(struct op *op)
             tune_finish(t, t->round.reason);
             return;
         }
-        if (!ended(t, t->round.rc, &t->round.err, t->round.reason))
+        if (!ended(t, is_shrunk(t) ? BBT_CANCELED : t->round.rc, &t->round.err,
+                t->round.reason))
             after_round(t);
         return;
     case TUNE_FIRST:
@@ -431,6 +450,6 @@ void tune_ask(struct tune *t, enum tune_state to, const struct tune_ask *ask)
         .wake = &t->op,
     };
     rc = round_start(&t->round, t->q, &err);
-    if (rc != BBT_OK)
-        tune_stop(t, rc, &err, NULL);
+    if (rc != BBT_OK) /* small requests are many: that is the server's doing */
+        tune_stop(t, rc, &err, rc == BBT_INVALID && t->model->rows_max ? "provider" : NULL);
 }

@@ -181,6 +181,7 @@ void tune_build(struct tune *t)
     _Static_assert(sizeof t->server == sizeof m->server, "one name of a server");
     task_input_init(&t->input, t->spec, t->ep->conf, t->model->conf);
     task_input_probed(&t->input, m);
+    t->input.batch_max = endpoint_model_rows(t->model);
     t->input.vocab = t->model->mat ? embmat_rows(t->model->mat) : 0;
     t->mat = t->model->mat;
     memcpy(t->server, m->server, sizeof t->server);

@@ -33,7 +33,8 @@ static const struct key model_keys[] = {
     ROW("hidden", KEY_COUNT, hidden, 1, 65536, NULL,
         "width of the model; absent: from the server's metadata, or the embeddings"),
     ROW("batch", KEY_COUNT, batch, 1, 4096, NULL,
-        "examples per request; absent: 32, or 1 where the provider takes no more"),
+        "examples per request; absent: 32, or 1 where the provider takes no more; halved where "
+        "the server finds a request too large"),
     ROW("max_length", KEY_COUNT, max_length, 8, 16777216, NULL,
         "tokens per example; absent: what the vocabulary's folder or the server says"),
     ROW("top_logprobs", KEY_COUNT, top, 1, 1000000, NULL,

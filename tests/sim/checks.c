@@ -1,6 +1,7 @@
 #include "checks_model.h"
 
 #include "base/alloc.h"
+#include "engine/render.h"
 #include "simdisk.h"
 #include "sql.h"
 
@@ -102,6 +103,23 @@ void checks_batches_of_all(struct checks *c, unsigned batches)
     c->batches = batches;
 }
 
+void checks_examples(struct checks *c, unsigned rows)
+{
+    assert(rows < 32);
+    c->examples = rows;
+}
+
+uint32_t checks_bits(const struct checks *c, const struct rec_mark *m)
+{
+    unsigned per = m->batch / RENDER_PLACES, first = per * (m->batch % RENDER_PLACES);
+    uint32_t all = ((uint32_t)1 << c->examples) - 1;
+
+    if (m->phase != REC_TRAIN || m->gen >= GENS_MAX || m->cand >= CANDS_MAX ||
+        first >= c->examples)
+        return 0;
+    return (per < 32 ? ((uint32_t)1 << per) - 1 : UINT32_MAX) << first & all;
+}
+
 /* ---- writes: noted in a commit, believed when it is through ---- */
 
 struct note *checks_note(struct checks *c)
@@ -181,12 +199,15 @@ void checks_mark(struct checks *c, const struct rec_mark *m, bool put)
     n->key = *m;
 }
 
-void checks_answer(struct checks *c, const struct rec_mark *key)
+void checks_answer(struct checks *c, const struct rec_mark *key, unsigned rows)
 {
     struct note *n = checks_note(c);
+    uint32_t bits = checks_bits(c, key);
 
     n->kind = NOTE_ANSWER;
     n->key = *key;
+    if (bits && rows != (unsigned)__builtin_popcount(bits))
+        world_fail(c->w, "ledger: batch %u has %u rows", key->batch, rows);
 }
 
 void checks_turn(struct checks *c, const struct rec_turn *t)
@@ -231,6 +252,11 @@ static void believe_turn(struct checks *c, const struct note *n)
     if (j->batches && n->gen < GENS_MAX && j->answers[n->gen] != want)
         world_fail(c->w, "ledger: job %lld closes generation %llu with %u answers of %u",
             (long long)j->id, (unsigned long long)n->gen, j->answers[n->gen], want);
+    for (unsigned i = 0; c->examples && n->gen < GENS_MAX && i < n->popsize; i++)
+        if (j->rows[n->gen][i] != ((uint32_t)1 << c->examples) - 1)
+            world_fail(c->w, "ledger: job %lld closes generation %llu, examples %x of %u are "
+                "not answered", (long long)j->id, (unsigned long long)n->gen,
+                ~j->rows[n->gen][i] & (((uint32_t)1 << c->examples) - 1), i);
     j->gens = n->gen + 1;
 }
 
@@ -248,6 +274,8 @@ static void believe_state(struct checks *c, const struct note *n)
     if (j->deleted || j->gone || !(legal[j->state] & 1u << n->to))
         world_fail(c->w, "acknowledged: job %lld goes from %s to %s", (long long)j->id,
             rec_state_name(checks_state_of(j)), rec_state_name(n->to));
+    if (n->to != REC_RUNNING) /* a job that is let go for another reason need not have learned it */
+        j->refused = 0;
     j->state = n->to;
     (void)snprintf(j->reason, sizeof j->reason, "%s", n->reason);
     checks_now(c, j);
@@ -335,6 +363,8 @@ void checks_believe(struct checks *c, const struct note *n)
         j->answered++;
         if (n->key.phase == REC_TRAIN && n->key.gen < GENS_MAX)
             j->answers[n->key.gen]++;
+        if (checks_bits(c, &n->key))
+            j->rows[n->key.gen][n->key.cand] |= checks_bits(c, &n->key);
         return;
     case NOTE_TURN:
         believe_turn(c, n);
@@ -425,8 +455,16 @@ static void allow_marked(struct checks *c)
         }
 }
 
+/* The next daemon knows nothing of it. */
+static void forget_sizes(struct checks *c)
+{
+    for (size_t i = 0; i < c->jobs; i++)
+        c->job[i].refused = 0;
+}
+
 void checks_stop(struct checks *c, bool hard)
 {
+    forget_sizes(c);
     checks_rate_forget(c);
     if (hard)
         allow_marked(c);
@@ -435,6 +473,7 @@ void checks_stop(struct checks *c, bool hard)
 void checks_crash(struct checks *c)
 {
     c->notes = 0;
+    forget_sizes(c);
     checks_rate_forget(c);
     checks_forget(c);
     checks_settle_maybe(c);

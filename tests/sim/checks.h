@@ -9,13 +9,17 @@
  *                 restarts too; what is charged stands in the books, spent or reserved
  *   limit         in no 60 seconds more arrives at the server than the limits per minute,
  *                 over restarts too
+ *   size          of a job that was told 413, no request of that size or above leaves again, but
+ *                 for those that were about to
  *   breaker       after ten failures in a row one request at a time, and 30 s after each
  *                 that fails
  *   unmarked      nothing is sent without its mark in the store
- *   answered      no question is asked whose answer is in the ledger
+ *   answered      no question is asked whose answer is in the ledger, nor one about training
+ *                 examples that were all answered in other requests
  *   paid-twice    the server answers no id more often than it was sent; an answer that came
  *                 is asked for again only where a crash left its mark
- *   ledger        a generation closes with exactly its answers in the ledger
+ *   ledger        a generation closes with exactly its answers in the ledger, or, where
+ *                 requests may become smaller, with all of its examples answered
  *   generation    closed generations stay closed, they follow each other without a gap
  *   acknowledged  what was told to be durable is so, also after a restart
  *   counters      usage counters are the sums of the ledger's rows
@@ -44,6 +48,8 @@ void checks_free(struct checks *c);
 /* Requests of one candidate on the training set, of a job; of all new ones. */
 void checks_batches(struct checks *c, int64_t job, unsigned batches);
 void checks_batches_of_all(struct checks *c, unsigned batches);
+/* Training examples of all jobs, 32 at the most. */
+void checks_examples(struct checks *c, unsigned rows);
 
 /* Writes of the current commit, and its end. `key` may be NULL. */
 void checks_submit(
@@ -53,7 +59,7 @@ void checks_trash(struct checks *c, int64_t job, bool into);
 void checks_purge(struct checks *c, int64_t job);
 void checks_event(struct checks *c, int64_t id, const struct rec_event *e);
 void checks_mark(struct checks *c, const struct rec_mark *m, bool put);
-void checks_answer(struct checks *c, const struct rec_mark *key);
+void checks_answer(struct checks *c, const struct rec_mark *key, unsigned rows);
 void checks_turn(struct checks *c, const struct rec_turn *t);
 void checks_state(struct checks *c, int64_t job, enum rec_state to, const char *reason);
 void checks_rest(struct checks *c, const struct rec_rest *rest);
@@ -65,6 +71,8 @@ void checks_undo(struct checks *c, size_t noted);
 /* The wire. */
 void checks_sent(struct checks *c, const struct port_http *x, size_t in_flight);
 void checks_reply(struct checks *c, const char *id, bool good, long wait_s);
+/* It is too large. */
+void checks_refused(struct checks *c, const struct port_http *x);
 /* An exchange is over; NET_KINDS: it was cut off. */
 void checks_fate(struct checks *c, const struct port_http *x, enum world_net fate);
 /* The server counts a request, or what it read. */

@@ -6,6 +6,7 @@
 
 #define JOBS_MAX 32
 #define GENS_MAX 512
+#define CANDS_MAX 16
 #define PAIRS 16384 /* more than any seed asks */
 #define SAME_TIME_MAX 20000
 
@@ -26,6 +27,9 @@ struct job {
     bool opened;      /* generation 0 was opened */
     unsigned batches; /* 0 = not told */
     unsigned answers[GENS_MAX]; /* of phase train */
+    uint32_t rows[GENS_MAX][CANDS_MAX]; /* of phase train, answered: a bit each */
+    unsigned refused; /* rows per request that this daemon was told to be too many; 0 = none */
+    unsigned large;   /* requests of that size that left since then */
     uint64_t answered;          /* of all phases */
     int64_t priority;
     char name[REC_NAME_MAX], key[64];
@@ -84,7 +88,7 @@ struct money {
 struct checks {
     struct world *w;
     struct money money;
-    unsigned concurrency, allowed, batches;
+    unsigned concurrency, allowed, batches, examples;
     bool whole; /* it watches since the store was empty */
     bool calm;
     uint64_t calm_us; /* since then */
@@ -125,6 +129,9 @@ struct job *checks_job_find(struct checks *c, int64_t id); /* NULL where it is n
 
 /* A job has a state from now on, for requests that are under way. */
 void checks_now(struct checks *c, const struct job *j);
+/* Rows of a training question, a bit each; 0 where nobody told how many there are. */
+uint32_t checks_bits(const struct checks *c, const struct rec_mark *m);
+
 /* What was asked of a daemon that is no more. */
 void checks_forget(struct checks *c);
 

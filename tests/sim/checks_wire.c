@@ -1,5 +1,6 @@
 /* checks_wire.c -- what is asked of the provider, held against marks, ledger and limits. */
 #include "checks_model.h"
+#include "engine/render.h"
 #include "prov/verdict.h"
 
 #include <stdio.h>
@@ -23,11 +24,24 @@ static bool parse_id(const char *id, struct rec_mark *ret)
     return true;
 }
 
+/* The id of a question: in the body, else in a header; "" where there is none. */
+static void read_id(const struct port_http *x, char ret[64])
+{
+    struct bbt_buf body;
+
+    wire_join(x, &body);
+    ret[0] = '\0';
+    if (body.len <= 70 || sscanf((const char *)body.data, "{\"id\":\"%63[^\"]\"", ret) != 1)
+        (void)snprintf(ret, 64, "%.63s", wire_id(x));
+    buf_fini(&body);
+}
+
 static void check_question(struct checks *c, const char *id)
 {
     struct rec_mark m;
     struct pair *p;
     struct job *j;
+    uint32_t bits;
 
     if (!parse_id(id, &m) || m.phase == REC_PREDICT) /* of no job's search: in no ledger */
         return;
@@ -36,8 +50,11 @@ static void check_question(struct checks *c, const char *id)
     p->sent++;
     if (!p->mark)
         world_fail(c->w, "unmarked: %s is sent without its mark", id);
-    if (p->answer)
+    bits = checks_bits(c, &m);
+    if (p->answer || (bits && (j->rows[m.gen][m.cand] & bits) == bits))
         world_fail(c->w, "answered: %s is asked again", id);
+    if (j->refused && m.batch / RENDER_PLACES >= j->refused && ++j->large > 4 * c->concurrency)
+        world_fail(c->w, "size: %s is sent, %u rows at once were too many", id, j->refused);
     if ((m.phase == REC_TRAIN || m.phase == REC_DEV) && m.gen != j->gens)
         world_fail(c->w, "generation: %s is asked while %llu is open", id,
             (unsigned long long)j->gens);
@@ -47,8 +64,7 @@ static void check_question(struct checks *c, const char *id)
 
 void checks_sent(struct checks *c, const struct port_http *x, size_t in_flight)
 {
-    struct bbt_buf body;
-    char id[64] = "";
+    char id[64];
 
     if (in_flight > c->concurrency)
         world_fail(c->w, "concurrency: %zu requests on the wire, %u are allowed", in_flight,
@@ -57,12 +73,26 @@ void checks_sent(struct checks *c, const struct port_http *x, size_t in_flight)
         world_fail(c->w, "hold: a request leaves %llu us too early",
             (unsigned long long)(c->hold_until - c->w->now_us));
     checks_rate_sent(c, x);
-    wire_join(x, &body);
-    if (body.len > 70 && sscanf((const char *)body.data, "{\"id\":\"%63[^\"]\"", id) == 1)
-        check_question(c, id);
-    else if (*wire_id(x))
-        check_question(c, wire_id(x));
-    buf_fini(&body);
+    read_id(x, id);
+    check_question(c, id);
+}
+
+void checks_refused(struct checks *c, const struct port_http *x)
+{
+    struct rec_mark m;
+    char id[64];
+    struct job *j;
+    unsigned per;
+
+    read_id(x, id);
+    if (!parse_id(id, &m) || m.phase == REC_PREDICT)
+        return;
+    j = checks_job_of(c, m.job);
+    per = m.batch / RENDER_PLACES;
+    if (per < 2 || (j->refused && per >= j->refused))
+        return;
+    j->refused = per;
+    j->large = 0; /* the books are kept first: what has its turn may leave meanwhile */
 }
 
 void checks_reply(struct checks *c, const char *id, bool good, long wait_s)

@@ -255,7 +255,7 @@ enum bbt_rc port_db_answer_put(
     if (rc == BBT_OK && mutant(MUTANT_KEEP_MARK) && world_draw(world_now(), 10) == 0)
         rc = store_mark_put(st(db), &key, err);
     if (rc == BBT_OK && watch())
-        checks_answer(watch(), &key);
+        checks_answer(watch(), &key, row->rows);
     return rc;
 }
 

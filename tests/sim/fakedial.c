@@ -197,6 +197,13 @@ static void tell_tokens(const json_t *q, struct fakelm_reply *ret)
 static void post(struct fakelm *m, const char *path, const char *id, const json_t *q,
     struct fakelm_reply *ret)
 {
+    size_t rows = json_array_size(json_object_get(q, "items")) +
+        json_array_size(json_object_get(q, "prompt"));
+
+    if (m->rows_max && rows > m->rows_max) {
+        refuse(ret, 413, "too many rows");
+        return;
+    }
     if (strcmp(path, "/v1/tokenize") == 0) {
         m->tokenised++;
         tell_tokens(q, ret);

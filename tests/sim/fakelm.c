@@ -188,6 +188,13 @@ float fakelm_score(
     return s;
 }
 
+static void say(struct fakelm_reply *ret, int status, const char *text)
+{
+    ret->status = status;
+    if (buf_puts(&ret->body, text) != BBT_OK)
+        abort();
+}
+
 static void answer_infer(struct fakelm *m, const struct tensors *t, struct fakelm_reply *ret)
 {
     const struct tensor_in *ids = tensors_find(t, "input_ids"),
@@ -203,6 +210,10 @@ static void answer_infer(struct fakelm *m, const struct tensors *t, struct fakel
     }
     rows = ids->shape[0];
     cols = ids->shape[1];
+    if (m->rows_max && rows > m->rows_max) {
+        say(ret, 413, "{\"error\":\"too many rows\"}");
+        return;
+    }
     width = m->labels ? label->count : FAKELM_VOCAB;
     out = bbt_alloc_array(rows * width, sizeof *out);
     assert(out);
@@ -244,13 +255,6 @@ static void answer_embedding(
 }
 
 /* ---- routes ---- */
-
-static void say(struct fakelm_reply *ret, int status, const char *text)
-{
-    ret->status = status;
-    if (buf_puts(&ret->body, text) != BBT_OK)
-        abort();
-}
 
 static void say_model(const struct fakelm *m, struct fakelm_reply *ret)
 {

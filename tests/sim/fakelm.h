@@ -45,6 +45,7 @@ struct fakelm {
     int prompt_rank; /* 2: [L,H]; 3: [1,L,H]; 4 stands for [-1,L,H] */
     struct fakelm_flaws flaw;
     uint64_t asked;  /* questions answered so far */
+    size_t rows_max; /* examples that it takes in one request; 0 = any */
     bool talks;      /* behind the interfaces of language models (fakedial.h) */
     uint64_t tokenised; /* texts, there */
     struct fakelm_count *count;

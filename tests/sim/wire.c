@@ -149,7 +149,10 @@ static void serve(struct world *w, struct wire *e)
     struct bbt_buf body;
 
     wire_join(x, &body); /* now: what was lent must still be there */
-    if (wire_spare(x))
+    w->body_most = body.len > w->body_most ? body.len : w->body_most;
+    if (w->body_max && body.len > w->body_max)
+        refuse(e, 413, 0, "<html><title>413 Request Entity Too Large</title></html>");
+    else if (wire_spare(x))
         fakelm_serve(asked(w, &body), x->method, x->path, head_len_of(x), body.data, body.len,
             &e->reply);
     else if (w->lm.talks)
@@ -205,6 +208,9 @@ void wire_arrive(struct world *w, void *ptr)
         break;
     case NET_402:
         refuse(e, 402, 0, "{\"error\":\"no money\"}");
+        break;
+    case NET_413:
+        refuse(e, 413, 0, "<html><title>413 Request Entity Too Large</title></html>");
         break;
     case NET_HTML:
         refuse(e, 200, 0, "<html>It works!</html>");
@@ -289,6 +295,10 @@ void wire_reply(struct world *w, void *ptr)
         if (w->mutant == MUTANT_CROSS_ANSWERS && e->fate == NET_GOOD)
             cross(w, e);
         x->status = e->reply.status;
+        if (w->checks && x->status == 413)
+            checks_refused(w->checks, x);
+        if (w->mutant == MUTANT_HIDE_SIZE && x->status == 413)
+            x->status = 503;
         if (x->take && x->status / 100 == 2) {
             give(e);
         } else {

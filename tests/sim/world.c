@@ -194,6 +194,7 @@ void world_open(struct world *w, const struct world_opts *opts)
     w->lm.labels = !opts->vocab;
     w->lm.prompt_rank = opts->prompt_rank ? (int)opts->prompt_rank : 2;
     w->lm.talks = opts->kind != NULL;
+    w->lm.rows_max = opts->rows_max;
     scene_open(w, opts);
     if (w->disk) {
         simvfs_install();

@@ -63,6 +63,7 @@ enum world_net {
     NET_401,
     NET_402,
     NET_LONG,   /* 429 with a wait of an hour */
+    NET_413,    /* it is too large, whatever it is */
     NET_SLOW,   /* a good answer that takes up to half a minute: too late, or almost */
     NET_KINDS
 };
@@ -98,6 +99,7 @@ struct world {
     /* A limiter before the server, or NULL: false refuses a request of so many tokens with 429
      * and *ret_wait_s of Retry-After (0: none). */
     bool (*front)(struct world *w, uint64_t tokens, long *ret_wait_s);
+    size_t body_max, body_most; /* a larger request gets a 413 (0: none does); the largest seen */
     const char *says[2]; /* a header of every answer, name and value; or NULLs */
 
     /* time and events */
@@ -146,6 +148,7 @@ struct world_opts {
     unsigned concurrency; /* 0 = 3 */
     unsigned max_running; /* 0 = 4 */
     unsigned batch;       /* rows per request; 0 = 4 */
+    unsigned rows_max;    /* that the server takes, unsaid; 0 = any */
     unsigned requests_per_minute, tokens_per_minute; /* 0 = no limit */
     const char *on_restart; /* NULL = resume */
     const char *give_up;    /* NULL = 12h */

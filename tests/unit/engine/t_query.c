@@ -107,6 +107,7 @@ static const struct {
     {"broken server", {NET_500, NET_500, NET_500}, 3, BBT_AGAIN, "provider", 3, 0},
     {"credential", {NET_401}, 1, BBT_DENIED, "auth", 1, 0},
     {"money", {NET_402}, 1, BBT_INVALID, "quota", 1, 0},
+    {"too large", {NET_413}, 1, BBT_INVALID, "provider", 1, 0},
     {"an hour's wait", {NET_LONG}, 1, BBT_INVALID, "provider", 1, 0},
 };
 
@@ -137,6 +138,35 @@ static void test_classes(void **state)
         asker_fini(&a);
         bench_close(b);
     }
+}
+
+/* Smaller requests help where there is something to be made smaller; else people must. */
+static void test_too_large(void **state)
+{
+    static const enum world_net fate[] = {NET_413};
+
+    (void)state;
+    for (size_t rows = 0; rows < 3; rows++)
+        for (int limit = 0; limit < 2; limit++) {
+            struct bench *b = bench_open(
+                (struct world_opts){.tokens_per_minute = limit ? 100 : 0});
+            struct asker a;
+
+            b->p.w.script = fate;
+            b->p.w.script_n = 1;
+            asker_init(&a, b, false);
+            a.q.rows = rows;
+            a.q.item.cost = limit ? 101 : 1;
+            asker_run(&a);
+            assert_int_equal(a.q.rc, BBT_INVALID);
+            assert_string_equal(a.q.reason, "provider");
+            assert_int_equal(a.q.tries, !limit);
+            assert_int_equal(a.q.shrink, rows > 1);
+            assert_non_null(strstr(a.q.err.msg, limit ? "101 tokens" : "413"));
+            assert_int_equal(strstr(a.q.err.msg, "shorten the texts") != NULL, rows < 2);
+            asker_fini(&a);
+            bench_close(b);
+        }
 }
 
 /* What one outcome allows is not used up by other outcomes before it. */
@@ -391,6 +421,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_classes),
+        cmocka_unit_test(test_too_large),
         cmocka_unit_test(test_mixed_failures),
         cmocka_unit_test(test_gives_up_by_time),
         cmocka_unit_test(test_refused_before_sending),

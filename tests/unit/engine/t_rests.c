@@ -303,7 +303,7 @@ static void test_learned_limit(void **state)
     free(p);
 }
 
-/* One request is larger than a minute's allowance: a sentence with a way out, no endless wait. */
+/* One example is larger than a minute's allowance: a sentence with a way out, no endless wait. */
 static void test_oversize(void **state)
 {
     struct place *p = calloc(1, sizeof *p);
@@ -311,13 +311,13 @@ static void test_oversize(void **state)
     int64_t id;
 
     (void)state;
-    place_open(p, (struct world_opts){.requests_per_minute = 20, .tokens_per_minute = 30});
+    place_open(p, (struct world_opts){.requests_per_minute = 20, .tokens_per_minute = 10});
     id = scene_submit(&p->w, &small);
     world_start(&p->w);
     place_rest(p);
     assert_job(p, id, REC_PAUSED, "provider");
     scene_job_row(&p->w, id, &row);
-    assert_non_null(strstr(row.detail, "smaller `batch`"));
+    assert_non_null(strstr(row.detail, "shorten the texts"));
     place_close(p);
     free(p);
 }

@@ -7,7 +7,8 @@ again, and finishes; and once more at a later pass drawn from the seed, on a dat
 first version of the schema made. Then
 
   - what was acknowledged before the death (submit, pause, priority, cancel, trash) is still so;
-  - the prompts, the ledger and the counters are those of the run that nobody disturbed;
+  - the prompts, the ledger and the counters are those of the run that nobody disturbed, also of a
+    job whose provider takes fewer examples in a request than are configured;
   - the providers were asked again only what had a mark at the moment of death, those rows say
     so, and every distinct answer that they gave is in the ledger once;
   - `server check` has no finding, and a backup that was acknowledged is whole.
@@ -29,6 +30,7 @@ from rig import Failed, expect
 
 PATIENCE_S = 120
 PRICE = {"per_request": "0.01", "as_of": "2026-11-01"}
+COMPLETED = ("main", "refused", "large")
 COUNTERS = ("generations", "evaluations", "examples", "requests", "tokens_in", "tokens_out")
 
 
@@ -48,7 +50,8 @@ class Story:
 
     def __init__(self, program, folder, point=None, old=False):
         self.point, self.old, self.deaths = point, old, 0
-        self.fakes = {n: rig.fakelm.Fake(Path(folder) / f"{n}.sock") for n in ("one", "two")}
+        self.fakes = {n: rig.fakelm.Fake(Path(folder) / f"{n}.sock", rows_max=most)
+                      for n, most in (("one", None), ("two", None), ("three", 4))}
         self.rig = rig.Rig(program, folder, self.fakes, price=PRICE)
         if old:
             self.rig.old_database()
@@ -216,6 +219,7 @@ class Story:
         self.fakes["two"].refuse = lambda _: 401
         self.submit("refused", "two", 4, seed=3)
         self.submit("main", "one", 24)
+        self.submit("large", "three", 8, seed=11)
         self.submit("gone", "one", 4000, seed=5)
         self.urge("refused", -7)
         self.urge("main", 100)
@@ -231,6 +235,7 @@ class Story:
         self.move("refused", "resume", None)
         self.finish("main")
         self.finish("refused")
+        self.finish("large")
         self.look_after()
         if self.point and not self.old and not self.deaths:
             self.chase()
@@ -291,7 +296,7 @@ class Story:
             status, got = self.ask("GET", f"/v1/jobs/{job}/spec")
             expect(status == 200 and got["limits"].get("usd") == "50.00",
                    f"limits of job {job}: {status} {got}")
-        for name in ("main", "refused"):
+        for name in COMPLETED:
             status, raw = self.ask("GET", f"/v1/jobs/{self.ids[name]}/prompt?format=npy")
             expect(status == 200, f"prompt: {status}")
             self.prompts[name] = raw
@@ -311,7 +316,7 @@ class Story:
         for id_, row in self.before.items():
             expect(not self.kept(id_) or self.rows.get(id_, ())[:2] == row[:2],
                    f"{id_} was in the ledger and is not")
-        for name in ("main", "refused"):
+        for name in COMPLETED:
             expect(self.prompts[name] == calm.prompts[name], f"the prompt of {name} differs")
             mine, theirs = self.own(name, self.rows), calm.own(name, calm.rows)
             expect({k: v[:2] for k, v in mine.items()} == {k: v[:2] for k, v in theirs.items()},
@@ -337,14 +342,14 @@ class Story:
                    f"death: {sorted(self.marked)}")
             if again > 0 and id_ in self.rows:
                 expect(self.rows[id_][2] == again, f"{id_} was repeated and is not counted")
-        for name in ("main", "refused"):
+        for name in COMPLETED:
             charged = sum(self.own(name, begun).values()) - sum(self.own(name, refused).values())
             cents = round(100 * float(self.usage[name]["cost"]))
             expect(cents >= charged, f"{name}: charged {charged} cents, the books say {cents}")
         answered = {i: v for i, v in answered.items() if self.kept(i)}
         lost = set(answered) - set(self.rows) - set(self.left) - set(self.marked)
         expect(not lost, f"answered and in no book: {sorted(lost)}")
-        for name in ("main", "refused"):
+        for name in COMPLETED:
             own = self.own(name, self.rows)
             expect(self.usage[name]["requests"] == len(own), f"{name}: requests and rows")
             expect(self.usage[name]["repeated"] == sum(r[2] for r in own.values()),

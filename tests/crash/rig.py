@@ -35,7 +35,7 @@ def expect(ok, what):
 
 
 def request_id(job, phase, gen, cand, batch):
-    """What the engine writes into the question of this ledger key (src/engine/round.c)."""
+    """What the engine writes into the question of this ledger key (src/engine/eval.c)."""
     return f"j{job}-{PHASES[phase]}-g{gen}-c{cand}-b{batch}"
 
 

@@ -30,9 +30,10 @@ FAULTS = [{"path": "/infer", "skip": 20, "statuses": [503, 500, 429, 502], "retr
           {"path": "/infer", "skip": 10, "times": 5, "action": "chunked"}]
 
 
-def job_of(folder, name, plan=()):
+def job_of(folder, name, plan=(), **more):
     """Runs a job; its record, its prompt file and the server's statistics."""
     kind, modes, keys = SERVED[name]
+    modes = {**modes, **more}
     dialect = name.split(",")[0]
     with conform.Server(dialect, listen=f"unix:{folder}/model.sock",
                         args=["--write-model", folder / "m"], **modes) as s:
@@ -47,6 +48,7 @@ def job_of(folder, name, plan=()):
             number = run_.submit(job)
             record = run_.finish(number, 120)
             true(record["state"] == "completed", json.dumps(record))
+            record["log"] = run_.ctl("logs", number)
             run_.ctl("export", number, "-o", folder / "prompt.npy")
         return record, (folder / "prompt.npy").read_bytes(), s.stats()
 
@@ -77,6 +79,26 @@ def disturbed(folder):
         prompts.append(prompt)
     equal(stats["faults"], 9, "faults that came to pass")
     equal(prompts[0], prompts[1], "the prompts")
+
+
+@case
+def too_large(folder):
+    """a server that takes smaller bodies: the job halves its requests and ends with the same prompt"""
+    (folder / "any").mkdir()
+    calm, prompt, stats = job_of(folder / "any", "triton")
+    infer = next(v for k, v in stats["routes"].items() if k.endswith("/infer"))
+    (folder / "small").mkdir()
+    most = stats["body_bytes"] // infer * 3 // 4
+    record, other, stats = job_of(folder / "small", "triton", max_body=most)
+    refused = [r for r in stats["refusals"] if r["status"] == 413]
+    equal(len(refused), len(stats["refusals"]), stats["refusals"])
+    true(1 <= len(refused) <= 4, f"{refused}")
+    true("from now on 2 examples a request instead of 4: local: " in str(record["log"]),
+         f"{record['log']}")
+    equal(other, prompt, "the prompts")
+    for what in ("examples", "tokens_in", "generations"):
+        equal(record["usage"][what], calm["usage"][what], what)
+    true(record["usage"]["requests"] > calm["usage"]["requests"], f"{record} {calm}")
 
 
 if __name__ == "__main__":

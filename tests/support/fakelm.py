@@ -1,7 +1,8 @@
 """fakelm.py -- a provider of the kserve2 dialect that counts what it was asked.
 
-Answers are a function of the question's tensors alone, so two runs that ask the same get the
-same. Standard library only; an own thread with an own loop, one unix socket per provider.
+The answer about an example is a function of its tokens, the prompt and the labels alone: two runs
+that ask the same get the same, however the examples are cut into requests. Standard library only;
+an own thread with an own loop, one unix socket per provider.
 
 What is counted, per request id (jJOB-PHASE-gG-cC-bB): `begun` when the whole question has come
 in, `answered` when the whole answer has been taken by the socket. Start-up questions (metadata,
@@ -34,6 +35,15 @@ def reals(seed, n, scale=4.0):
     return [scale * (v / 32768.0 - 1.0) for v in struct.unpack(f"<{n}H", raw)]
 
 
+def tokens(found):
+    """Each example's tokens and place of the mask, as bytes."""
+    rows, cols = found["input_ids"][0]
+    ids, mask, at = (found[n][1] for n in ("input_ids", "attention_mask", "mask_pos"))
+    for i in range(rows):
+        n = sum(struct.unpack_from(f"<{cols}q", mask, 8 * cols * i))
+        yield ids[8 * cols * i:8 * (cols * i + n)] + at[8 * i:8 * (i + 1)]
+
+
 def message(outputs):
     """Head and raw tensors: [(name, shape, numbers)]."""
     head = {"model_name": "fake", "model_version": "1", "outputs": [
@@ -44,12 +54,14 @@ def message(outputs):
 
 
 class Fake:
-    """One provider. `delay_s(id)` may say how long an answer takes, `refuse(id)` a status."""
+    """One provider. `delay_s(id)` may say how long an answer takes, `refuse(id)` a status. More
+    than `rows_max` examples in one request (None: no limit) get 413."""
 
-    def __init__(self, path, delay_s=None, refuse=None):
+    def __init__(self, path, delay_s=None, refuse=None, rows_max=None):
         self.path = str(path)
         self.delay_s = delay_s or (lambda _: 0.0)
         self.refuse = refuse or (lambda _: None)
+        self.rows_max = rows_max
         self.lock = threading.Lock()
         self.begun = collections.Counter()
         self.answered = collections.Counter()
@@ -152,14 +164,16 @@ class Fake:
     # ---- answers ----
 
     @staticmethod
-    def answer(path, found, body, head_len):
+    def answer(path, found):
         shape = found["input_ids"][0]
         if "-embedding" in path:
             n = shape[-1]
             return message([("embedding", [n, HIDDEN], reals(found["input_ids"][1], n * HIDDEN)),
                             ("mean", [1], [0.01]), ("std", [1], [0.5])])
         rows, labels = shape[0], found["label_ids"][0][-1]
-        return message([("logits", [rows, labels], reals(body[head_len:], rows * labels))])
+        same = found["label_ids"][1] + found.get("prompt_embedding", (0, b""))[1]
+        logits = [v for row in tokens(found) for v in reals(row + same, labels)]
+        return message([("logits", [rows, labels], logits)])
 
     async def infer(self, path, fields, body, writer):
         head_len = int(fields["inference-header-content-length"])
@@ -172,11 +186,13 @@ class Fake:
         if wait > 0:
             await asyncio.sleep(wait)
         status = self.refuse(ident) if paid else None
+        if paid and self.rows_max and found["input_ids"][0][0] > self.rows_max:
+            status = 413
         if status:
             with self.lock:
                 self.refused[ident] += 1
             return await self.reply(writer, status, "application/json", b'{"error":"no"}')
-        size, raw = self.answer(path, found, body, head_len)
+        size, raw = self.answer(path, found)
         await self.reply(writer, 200, "application/octet-stream", raw,
                          f"Inference-Header-Content-Length: {size}\r\n")
         if paid and not writer.is_closing():

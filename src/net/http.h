@@ -48,7 +48,8 @@ struct http_req {
     bool done;
     /* BBT_OK: a complete HTTP response of any status. BBT_AGAIN: not reached, cut off
      * or timed out. BBT_INVALID: body or headers over the cap, not HTTP, bad URL.
-     * BBT_DENIED: TLS certificate refused. BBT_CANCELED: aborted. BBT_NOMEM. */
+     * BBT_DENIED: TLS certificate refused. BBT_CANCELED: aborted. BBT_NOMEM: memory was
+     * short, of this request or of one that ran beside it. */
     enum bbt_rc rc;
     struct bbt_err
         err; /* the sentence where rc is not BBT_OK; names host, never path or key */

@@ -23,12 +23,13 @@ struct watch {
 
     /* private */
     struct loop *loop;
-    struct op *wake; /* curl is due */
+    struct op *wake;
     struct loop_timer timer;
     bool kick; /* curl wants to be called as soon as possible */
 };
 
 /* Without a handle yet. `wake` is woken when curl is due; both are borrowed. */
+/* Stopped; `wake` is woken when curl is due. Allocates nothing. */
 void watch_init(struct watch *w, struct loop *l, struct op *wake);
 
 /* Makes the handle, where there is none; false without memory. */

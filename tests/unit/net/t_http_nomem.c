@@ -4,6 +4,7 @@
 #include "ask.h"
 #include "net/call.h"
 #include "net/watch.h"
+#include "net/watch.h"
 
 #define AT_ONCE 4
 
@@ -159,6 +160,33 @@ static void clients(void **state)
     refuse_all(new_client);
 }
 
+static enum bbt_rc start_and_stop(struct bbt_err *err)
+{
+    struct watch w;
+    struct op op;
+    bool started;
+
+    (void)err;
+    op_init(&op, loop_turnq(l), NULL);
+    watch_init(&w, l, &op);
+    w.connections_max = 1;
+    started = watch_start(&w);
+    assert_true(started == (w.multi != NULL));
+    assert_true(!started || watch_start(&w));
+    assert_false(watch_due(&w));
+    watch_stop(&w);
+    assert_null(w.multi);
+    watch_stop(&w);
+    op_fini(&op);
+    return started ? BBT_OK : BBT_NOMEM;
+}
+
+static void watches(void **state)
+{
+    (void)state;
+    refuse_all(start_and_stop);
+}
+
 static enum bbt_rc call_once(struct bbt_err *err)
 {
     char url[96];
@@ -217,6 +245,7 @@ int main(void)
         cmocka_unit_test(beginnings),
         cmocka_unit_test_setup_teardown(exchanges, ask_setup, ask_teardown),
         cmocka_unit_test_setup_teardown(clients, ask_setup, ask_teardown),
+        cmocka_unit_test_setup_teardown(watches, ask_setup, ask_teardown),
         cmocka_unit_test_setup_teardown(calls, ask_setup, ask_teardown),
     };
 

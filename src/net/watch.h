@@ -29,7 +29,6 @@ struct watch {
 };
 
 /* Without a handle yet. `wake` is woken when curl is due; both are borrowed. */
-/* Stopped; `wake` is woken when curl is due. Allocates nothing. */
 void watch_init(struct watch *w, struct loop *l, struct op *wake);
 
 /* Makes the handle, where there is none; false without memory. */

@@ -404,11 +404,13 @@ static void queue_again(struct query *c)
     sched_put(c->flow, &c->item, 0, port_now_us());
 }
 
-/* A server may have asked for a rest since the turn was granted, or the day for which money
- * was reserved is over: then it is given back. */
+/* A server may have asked for a rest since the turn was granted, the job's hours may be over,
+ * or the day for which money was reserved: then it is given back. */
 static void send_or_wait(struct query *c)
 {
-    if (endpoint_shut(c->ep, &c->item, port_now_us()))
+    uint64_t now = port_now_us();
+
+    if (endpoint_shut(c->ep, &c->item, now) || sched_over(c->flow, now))
         queue_again(c);
     else if (needs_gate(c))
         pass_gate(c);

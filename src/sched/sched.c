@@ -153,6 +153,16 @@ static void wake_delayed(struct sched_lane *lane, uint64_t now)
 
 /* ---- whose turn ---- */
 
+bool sched_over(const struct sched_flow *flow, uint64_t now)
+{
+    return flow->until && now >= flow->until;
+}
+
+static bool waits(const struct sched_flow *f, uint64_t now)
+{
+    return f->ready.root && !sched_over(f, now);
+}
+
 static struct sched_item *head(const struct sched_flow *f)
 {
     return bbt_container(f->ready.root, struct sched_item, node);
@@ -204,7 +214,7 @@ static struct sched_flow *fairest(struct sched_lane *lane, uint64_t now, uint64_
     for (struct sched_flow *f = lane->flows; f; f = f->next) {
         uint64_t at;
 
-        if (!f->ready.root)
+        if (!waits(f, now))
             continue;
         if (gate_shut(f->gate, now, &at) != GATE_OPEN) {
             *wake = at < *wake ? at : *wake;
@@ -233,7 +243,7 @@ static struct sched_flow *with_room(
         return best;
     *wake = at < *wake ? at : *wake;
     for (struct sched_flow *f = lane->flows; f; f = f->next) {
-        if (f == best || !f->ready.root || rank(f) > end ||
+        if (f == best || !waits(f, now) || rank(f) > end ||
             gate_shut(f->gate, now, &at) != GATE_OPEN || (found && !before(f, found)))
             continue;
         at = quota_when(&lane->quota, head(f)->cost, now);

@@ -58,6 +58,8 @@ struct sched_flow {
     struct gate *gate;
     unsigned weight;         /* >= 1; share of a lane relative to other flows; the
                                 caller may change it between calls */
+    uint64_t until;          /* from then on it is not served; 0 = always. The caller may
+                                change it between calls */
     size_t inflight;
     size_t queued; /* ready and delayed */
     size_t peak;   /* most that were queued since the queue was empty */
@@ -116,6 +118,9 @@ void sched_put(
  * O(flows). */
 struct sched_item *sched_next(
     struct sched_lane *lane, uint64_t now, uint64_t *ret_wake);
+
+/* Is the time of this flow over? What was handed out before should not be sent then, either. */
+bool sched_over(const struct sched_flow *flow, uint64_t now);
 
 /* The item leaves now. */
 void sched_sent(struct sched_item *item, uint64_t now);

@@ -266,6 +266,43 @@ static void test_gate_waits_for_the_disk(void **state)
     bench_close(b);
 }
 
+/* The time of its flow ends while the mark is written: it does not leave, until there is more. */
+static void test_gate_over_time(void **state)
+{
+    struct bench *b = bench_open((struct world_opts){0});
+    struct asker a;
+
+    (void)state;
+    for (int more = 0; more < 2; more++) {
+        asker_init(&a, b, true);
+        query_start(&a.q);
+        world_turn(&b->p.w);
+        assert_string_equal(query_state_name(a.q.state), "gate");
+        b->flow.until = b->p.w.now_us + 1;
+        while (a.q.state == QUERY_GATE)
+            assert_true(world_step(&b->p.w));
+        assert_string_equal(query_state_name(a.q.state), "queued");
+        assert_int_equal(a.gates, 1);
+        assert_int_equal(b->p.w.wires, 0);
+        if (more) {
+            b->flow.until = 0;
+            channel_kick(&b->ch);
+            bench_until(b, &a.q.done);
+            assert_int_equal(a.q.rc, BBT_OK);
+            assert_int_equal(a.gates, 1);
+        } else {
+            query_drop(&a.q);
+            bench_until(b, &a.q.done);
+            assert_int_equal(a.q.rc, BBT_CANCELED);
+            assert_int_equal(a.ungates, 1);
+        }
+        world_turn(&b->p.w);
+        b->flow.until = 0;
+        asker_fini(&a);
+    }
+    bench_close(b);
+}
+
 /* ---- drop and abort, in every state ---- */
 
 static bool in_state(struct world *w, void *arg)
@@ -427,6 +464,7 @@ int main(void)
         cmocka_unit_test(test_refused_before_sending),
         cmocka_unit_test(test_gate),
         cmocka_unit_test(test_gate_waits_for_the_disk),
+        cmocka_unit_test(test_gate_over_time),
         cmocka_unit_test(test_dropped_before),
         cmocka_unit_test(test_dropped_on_the_wire),
         cmocka_unit_test(test_dropped_while_resting),

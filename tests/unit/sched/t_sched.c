@@ -179,6 +179,53 @@ static void hurry(void **state)
         done(&item[i], SCHED_GOOD, 300 * S);
 }
 
+/* A flow whose time is over is not served, and stands in nobody's way: neither as the one
+ * whose turn it is, nor as one that fits in while another waits for room. */
+static void over(void **state)
+{
+    const struct quota_limits limits = {.per_minute = {0, 1000}};
+    struct sched_lane lane;
+    struct gate gate;
+    struct sched_flow mine, other;
+    struct sched_item a, b[4];
+    uint64_t wake;
+
+    (void)state;
+    for (int rate = 0; rate < 2; rate++) {
+        sched_lane_init(&lane, rate ? &limits : &open_limits, 4, false);
+        gate_init(&gate, 1000, &conf);
+        sched_flow_init(&mine, &lane, &gate, 1);
+        sched_flow_init(&other, &lane, &gate, 1);
+        sched_item_init(&a, NULL, 1);
+        sched_put(&mine, &a, 0, 10);
+        for (int i = 0; i < 4; i++) {
+            sched_item_init(&b[i], NULL, 600);
+            sched_put(&other, &b[i], 0, 10);
+        }
+        mine.until = 10;
+        assert_false(sched_over(&mine, 9));
+        assert_true(sched_over(&mine, 10));
+        assert_false(sched_over(&other, 10));
+        for (int i = 0; i < (rate ? 1 : 3); i++) {
+            assert_ptr_equal(next(&lane, 10), &b[i]);
+            sched_sent(&b[i], 10);
+        }
+        if (!rate)
+            sched_cancel(&b[3]);
+        assert_ptr_equal(sched_next(&lane, 50 * S, &wake), NONE);
+        assert_true(rate == (wake != SCHED_NEVER)); /* b[1] waits for room, which a need not */
+        mine.until = 60 * S; /* the clock was wrong */
+        assert_ptr_equal(next(&lane, 50 * S), &a);
+        sched_done(&a, SCHED_NEUTRAL, 50 * S);
+        for (int i = 0; i < 4; i++)
+            if (b[i].state == SCHED_SENT)
+                done(&b[i], SCHED_GOOD, 50 * S);
+            else
+                sched_cancel(&b[i]);
+        assert_int_equal(lane.queued + lane.inflight, 0);
+    }
+}
+
 static void too_large_is_told(void **state)
 {
     static struct place p;
@@ -607,6 +654,7 @@ int main(void)
         cmocka_unit_test(order_and_times),
         cmocka_unit_test(taking_out),
         cmocka_unit_test(hurry),
+        cmocka_unit_test(over),
         cmocka_unit_test(too_large_is_told),
         cmocka_unit_test(tokens_are_shared),
         cmocka_unit_test(a_newcomer),

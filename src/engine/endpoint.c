@@ -150,7 +150,7 @@ enum bbt_rc endpoint_init(struct endpoint *e, const struct conf_provider *conf,
     for (size_t i = 0; i < e->models_nr && rc == BBT_OK; i++)
         rc = endpoint_model_init(&e->models[i], &models[i], err);
     if (rc == BBT_OK)
-        rc = agenda_init(&e->agenda, conf, zone, err);
+        rc = agenda_init(&e->agenda, &conf->maintenance, &conf->windows, zone, err);
     if (rc != BBT_OK)
         return bbt_err_ctx(err, "provider %s", conf->name);
     channel->endpoints = e;

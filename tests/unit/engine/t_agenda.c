@@ -1,4 +1,4 @@
-/* A provider's hours against moments worked out by hand. */
+/* Hours of a provider, and of a job, against moments worked out by hand. */
 #include "bench.h"
 
 #include "engine/agenda.h"
@@ -29,12 +29,20 @@ static struct conf *conf_of(const char *hours)
     return c;
 }
 
+static enum bbt_rc init(
+    struct agenda *a, const struct conf *c, const char *zone, struct bbt_err *err)
+{
+    const struct conf_provider *p = c->providers.item;
+
+    return agenda_init(a, &p->maintenance, &p->windows, zone, err);
+}
+
 static void open_agenda(struct agenda *a, const char *hours, const char *zone)
 {
     struct conf *c = conf_of(hours);
     struct bbt_err err = {0};
 
-    assert_int_equal(agenda_init(a, c->providers.item, zone, &err), BBT_OK);
+    assert_int_equal(init(a, c, zone, &err), BBT_OK);
     conf_free(c);
 }
 
@@ -75,7 +83,7 @@ static void never(void **state)
     struct bbt_err err = {0};
 
     (void)state;
-    assert_int_equal(agenda_init(&a, c->providers.item, NULL, &err), BBT_NOTFOUND);
+    assert_int_equal(init(&a, c, NULL, &err), BBT_NOTFOUND);
     agenda_fini(&a);
     conf_free(c);
     open_agenda(&a, "\"maintenance\":[{}]", NULL); /* always */
@@ -84,6 +92,74 @@ static void never(void **state)
     memset(&a, 0, sizeof a);
     assert_true(agenda_closed_us(&a, MONDAY) == 0);
     agenda_fini(&a);
+}
+
+/* Until when it stays open, with what ends it: the window, or maintenance. */
+static void stays_open(void **state)
+{
+    struct agenda a;
+
+    (void)state;
+    open_agenda(&a,
+        "\"windows\":[\"22:00-02:00\",\"02:00-08:00\"],\"maintenance\":[\"23:00-23:30\"]",
+        NULL);
+    assert_true(agenda_open_us(&a, MONDAY + 22 * H) == 1 * H);
+    assert_true(agenda_open_us(&a, MONDAY + 47 * H / 2) == 17 * H / 2); /* over midnight */
+    assert_true(agenda_open_us(&a, MONDAY + 8 * H - 1000000) == 1000000);
+    agenda_fini(&a);
+    open_agenda(&a, "\"windows\":[{}]", NULL); /* always */
+    assert_true(agenda_open_us(&a, MONDAY) == AGENDA_NEVER);
+    agenda_fini(&a);
+    memset(&a, 0, sizeof a);
+    assert_true(agenda_open_us(&a, MONDAY) == AGENDA_NEVER);
+}
+
+/* The night in which clocks go back is an hour longer, the other an hour shorter; a stretch
+ * that clocks skip is none. Berlin: 2026-10-25 and 2027-03-28. */
+static void summer_time(void **state)
+{
+    const int64_t saturday = MONDAY + 33 * 24 * H, spring = saturday + 154 * 24 * H;
+    struct agenda a;
+
+    (void)state;
+    open_agenda(&a, "\"windows\":[\"22:00-08:00\"]", "Europe/Berlin");
+    assert_true(agenda_open_us(&a, saturday + 20 * H) == 11 * H); /* 22:00 summer time */
+    assert_true(agenda_closed_us(&a, saturday + 31 * H) == 14 * H);
+    assert_true(agenda_open_us(&a, spring + 21 * H) == 9 * H);
+    agenda_fini(&a);
+    open_agenda(&a, "\"windows\":[\"02:10-02:50\"]", "Europe/Berlin");
+    assert_true(agenda_closed_us(&a, spring + 12 * H) == (36 * H + H / 6)); /* on Monday */
+    agenda_fini(&a);
+}
+
+static bool meet(const char *one, const char *two)
+{
+    struct agenda a, b;
+    bool ret;
+
+    open_agenda(&a, one, NULL);
+    open_agenda(&b, two, "America/New_York");
+    ret = agenda_meets(&a, &b, MONDAY);
+    assert_true(agenda_meets(&b, &a, MONDAY) == ret);
+    agenda_fini(&a);
+    agenda_fini(&b);
+    return ret;
+}
+
+static void two_agendas(void **state)
+{
+    const char *night = "\"windows\":[\"22:00-08:00\"]";
+
+    (void)state;
+    assert_true(meet(night, night)); /* 22:00 in New York is 02:00 */
+    assert_true(meet(night, "\"windows\":[\"03:59-18:00\"]"));
+    assert_false(meet(night, "\"windows\":[\"04:00-18:00\"]"));
+    assert_false(meet(night, "\"maintenance\":[\"18:00-04:00\"]"));
+    assert_true(meet(night, "\"windows\":[{\"days\":[\"sun\"],\"hours\":\"18:00-18:01\"}]"));
+    assert_false(meet("\"windows\":[{\"days\":[\"sat\"]}]",
+        "\"windows\":[{\"days\":[\"wed\"]}]"));
+    assert_true(meet("\"maintenance\":[]", "\"windows\":[\"12:00-12:01\"]"));
+    assert_false(meet("\"maintenance\":[{}]", "\"maintenance\":[]"));
 }
 
 static enum bbt_rc encode(struct query *q, struct prov_http *ret, struct bbt_err *err)
@@ -132,6 +208,9 @@ int main(void)
         cmocka_unit_test(maintenance),
         cmocka_unit_test(windows),
         cmocka_unit_test(never),
+        cmocka_unit_test(stays_open),
+        cmocka_unit_test(summer_time),
+        cmocka_unit_test(two_agendas),
         cmocka_unit_test(a_request_waits),
     };
 

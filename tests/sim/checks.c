@@ -260,6 +260,13 @@ static void believe_turn(struct checks *c, const struct note *n)
     j->gens = n->gen + 1;
 }
 
+/* Its hours are over, or begin later. */
+static bool goes_home(const struct note *n)
+{
+    return n->to == REC_QUEUED &&
+        (strcmp(n->reason, "window") == 0 || strcmp(n->reason, "start_time") == 0);
+}
+
 /* Who may follow whom. A job that a crash left running is taken up again. */
 static void believe_state(struct checks *c, const struct note *n)
 {
@@ -270,8 +277,9 @@ static void believe_state(struct checks *c, const struct note *n)
         [REC_PAUSED] = 1u << REC_QUEUED | 1u << REC_CANCELLED,
     };
     struct job *j = checks_job_of(c, n->key.job);
+    bool home = goes_home(n) && (j->state == REC_QUEUED || j->state == REC_RUNNING);
 
-    if (j->deleted || j->gone || !(legal[j->state] & 1u << n->to))
+    if (j->deleted || j->gone || !(home || legal[j->state] & 1u << n->to))
         world_fail(c->w, "acknowledged: job %lld goes from %s to %s", (long long)j->id,
             rec_state_name(checks_state_of(j)), rec_state_name(n->to));
     if (n->to != REC_RUNNING) /* a job that is let go for another reason need not have learned it */

@@ -7,6 +7,7 @@
  *                 that was kept
  *   cap           on no day more is charged than the day's cap, by the server's own count, over
  *                 restarts too; what is charged stands in the books, spent or reserved
+ *   hours         nothing of a job is sent outside of its hours, or before its start
  *   limit         in no 60 seconds more arrives at the server than the limits per minute,
  *                 over restarts too
  *   size          of a job that was told 413, no request of that size or above leaves again, but
@@ -50,6 +51,19 @@ void checks_batches(struct checks *c, int64_t job, unsigned batches);
 void checks_batches_of_all(struct checks *c, unsigned batches);
 /* Training examples of all jobs, 32 at the most. */
 void checks_examples(struct checks *c, unsigned rows);
+
+/* Hours of all jobs of a name: minutes of the day, over midnight where `to` is not above `from`,
+ * by a clock that is so much ahead of UTC. */
+struct checks_hours {
+    const char *name;
+    int64_t not_before_us; /* 0 = at once */
+    int64_t ahead_us;
+    struct {
+        unsigned from, to;
+    } window[8];
+    size_t windows; /* 0 = always */
+};
+void checks_hours(struct checks *c, const struct checks_hours *h);
 
 /* Writes of the current commit, and its end. `key` may be NULL. */
 void checks_submit(

@@ -88,6 +88,8 @@ struct money {
 struct checks {
     struct world *w;
     struct money money;
+    struct checks_hours hours[8];
+    size_t hours_nr;
     unsigned concurrency, allowed, batches, examples;
     bool whole; /* it watches since the store was empty */
     bool calm;

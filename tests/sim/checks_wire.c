@@ -3,6 +3,7 @@
 #include "engine/render.h"
 #include "prov/verdict.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -36,6 +37,36 @@ static void read_id(const struct port_http *x, char ret[64])
     buf_fini(&body);
 }
 
+void checks_hours(struct checks *c, const struct checks_hours *h)
+{
+    assert(c->hours_nr < sizeof c->hours / sizeof c->hours[0]);
+    c->hours[c->hours_nr++] = *h;
+}
+
+static bool is_inside(const struct checks_hours *h, int64_t wall_us)
+{
+    unsigned minute = (unsigned)((wall_us + h->ahead_us) / 60000000 % 1440);
+    bool inside = h->windows == 0;
+
+    for (size_t i = 0; i < h->windows; i++) {
+        unsigned from = h->window[i].from, to = h->window[i].to;
+
+        inside = inside ||
+            (from < to ? minute >= from && minute < to : minute >= from || minute < to);
+    }
+    return inside && wall_us >= h->not_before_us;
+}
+
+static void check_hours(struct checks *c, const struct job *j, const char *id)
+{
+    int64_t wall_us = port_wall_us();
+
+    for (size_t i = 0; i < c->hours_nr; i++)
+        if (strcmp(c->hours[i].name, j->name) == 0 && !is_inside(&c->hours[i], wall_us))
+            world_fail(c->w, "hours: %s is sent at minute %lld of the day", id,
+                (long long)(wall_us / 60000000 % 1440));
+}
+
 static void check_question(struct checks *c, const char *id)
 {
     struct rec_mark m;
@@ -48,6 +79,7 @@ static void check_question(struct checks *c, const char *id)
     p = checks_pair_of(c, &m);
     j = checks_job_of(c, m.job);
     p->sent++;
+    check_hours(c, j, id);
     if (!p->mark)
         world_fail(c->w, "unmarked: %s is sent without its mark", id);
     bits = checks_bits(c, &m);

@@ -109,7 +109,7 @@ uint64_t port_now_us(void)
 
 int64_t port_wall_us(void)
 {
-    return WALL_US + (int64_t)the->now_us;
+    return WALL_US + (int64_t)the->now_us + the->wall_ahead_us;
 }
 
 uint64_t port_jitter(void)

@@ -104,6 +104,7 @@ struct world {
 
     /* time and events */
     uint64_t now_us, seq, steps, still;
+    int64_t wall_ahead_us; /* the clock on the wall was set so much forward, or back */
     struct world_event *ev;
     size_t evs, room;
 

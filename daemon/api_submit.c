@@ -33,6 +33,7 @@ struct submit {
     char key[STORE_KEY_MAX + 1];
     const struct conf_provider *provider;
     const struct conf_model *model;
+    const struct agenda *agenda; /* the provider's; never changes */
     void *bytes[3];
     size_t len[3];
     bool existed;
@@ -87,6 +88,10 @@ static void run_build(struct port_call *c, struct port_db *db)
     struct task_input in;
 
     (void)db;
+    c->rc = shift_check(
+        s->spec, s->a.d->conf->timezone, s->agenda, port_wall_us(), &c->err);
+    if (c->rc != BBT_OK)
+        return;
     task_input_init(&in, s->spec, s->provider, s->model);
     in.train = (struct task_file){s->bytes[0], s->len[0]};
     in.dev = (struct task_file){s->bytes[1], s->len[1]};
@@ -307,6 +312,7 @@ static void submit(struct web_req *r, struct daemon *d, enum submit_what what)
     bool dry = what != SUBMIT_REAL;
     const char *key = web_header(r, "Idempotency-Key");
     const struct conf_model *model;
+    const struct endpoint *ep;
     struct job_spec *spec;
     struct submit *s;
     char *canonical = NULL;
@@ -341,7 +347,9 @@ static void submit(struct web_req *r, struct daemon *d, enum submit_what what)
     s->model = model;
     s->dry = dry;
     s->estimate = what == SUBMIT_ESTIMATE;
-    s->generates = round_generates(engine_endpoint(d->engine, spec->provider)->adapter);
+    ep = engine_endpoint(d->engine, spec->provider);
+    s->agenda = &ep->agenda;
+    s->generates = round_generates(ep->adapter);
     if (key)
         (void)snprintf(s->key, sizeof s->key, "%s", key);
     op_init(&s->a.op, loop_turnq(d->loop), submit_step);

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "engine/admit.h"
 #include "engine/rests.h"
+#include "engine/roster.h"
 #include "engine/standin.h"
 #include "prov/verdict.h"
 
@@ -43,6 +44,7 @@ struct engine {
     struct port_call next;
     bool asking;
     struct admit_ask ask;
+    struct roster roster; /* who waits for its hours */
     const char **shut; /* room for the names of paused providers */
     struct rec_job found;
     struct rec_day *days; /* spending, read with the first question */
@@ -102,7 +104,9 @@ static size_t shut_providers(struct engine *e)
 static void ask_next(struct engine *e)
 {
     admit_fini(&e->ask);
-    e->ask = (struct admit_ask){.ids = bbt_alloc_array(e->live_nr, sizeof *e->ask.ids)};
+    (void)roster_look(&e->roster, port_wall_us());
+    e->ask = (struct admit_ask){
+        .ids = bbt_alloc_array(e->live_nr + e->roster.nr, sizeof *e->ask.ids)};
     if (!e->ask.ids) {
         e->sick_until = port_now_us() + SICK_US;
         op_wake(&e->alarm);
@@ -110,6 +114,9 @@ static void ask_next(struct engine *e)
     }
     for (struct live *l = e->live; l; l = l->next)
         e->ask.ids[e->ask.ids_nr++] = l->tune.id;
+    for (size_t i = 0; i < e->roster.nr; i++)
+        e->ask.ids[e->ask.ids_nr++] = e->roster.row[i].job;
+    e->ask.zone = e->conf->timezone;
     e->ask.hold = e->hold_first; /* nobody is live yet */
     e->ask.shut = e->shut;
     e->ask.shut_nr = shut_providers(e);
@@ -137,6 +144,7 @@ static void take_over(struct engine *e)
     l->tune.endpoints_nr = e->ep_nr;
     l->tune.till = &e->till;
     l->tune.ill = &e->ill;
+    l->tune.zone = e->conf->timezone;
     l->tune.wake = &e->admit;
     l->next = e->live;
     e->live = l;
@@ -145,6 +153,25 @@ static void take_over(struct engine *e)
     port_changed(l->tune.id);
     if (e->stopping)
         tune_halt(&l->tune, false);
+}
+
+/* Where nobody can remember it, it is found again. */
+static void goes_home(struct engine *e, int64_t job, const struct shift_now *now)
+{
+    if (!roster_put(&e->roster, job, now))
+        e->sick_until = port_now_us() + SICK_US;
+    op_wake(&e->alarm);
+}
+
+/* Jobs that the last question found outside of their hours. */
+static void note_home(struct engine *e)
+{
+    for (size_t i = 0; i < e->ask.passed_nr; i++)
+        if (e->ask.passed[i].now.why)
+            goes_home(e, e->ask.passed[i].job, &e->ask.passed[i].now);
+    if (e->ask.told)
+        port_changed(0);
+    e->look = e->look || e->ask.more;
 }
 
 static void bury(struct engine *e)
@@ -163,6 +190,8 @@ static void bury(struct engine *e)
                 keep_note(&e->ill, &l->tune.err);
             e->sick_until = port_now_us() + SICK_US;
             op_wake(&e->alarm);
+        } else if (l->tune.rc == BBT_AGAIN && l->tune.home.why) {
+            goes_home(e, l->tune.id, &l->tune.home);
         } else if (l->tune.rc == BBT_OK) {
             log_info("job-completed", "job=%lld", (long long)l->tune.id);
         }
@@ -186,6 +215,7 @@ static void admit_step(struct op *op)
             e->hold_first = false;
             if (e->ask.hold)
                 port_changed(0); /* the jobs that it paused */
+            note_home(e);
         }
         if (e->next.rc == BBT_OK) {
             e->ill.ill = false;
@@ -225,10 +255,33 @@ static uint64_t look_for_places(struct engine *e, uint64_t now)
     return next;
 }
 
+/* Hours begin and end; the turn time at which to look again. */
+static uint64_t look_at_clock(struct engine *e, uint64_t now)
+{
+    uint64_t next = PORT_NEVER, soon = now + SHIFT_LOOK_US;
+    int64_t wall = port_wall_us(), first;
+
+    for (struct live *l = e->live; l; l = l->next) {
+        uint64_t at = tune_look_at_clock(&l->tune);
+
+        next = at < next ? at : next;
+    }
+    if (roster_look(&e->roster, wall)) {
+        e->look = true;
+        op_wake(&e->admit);
+    }
+    if (e->roster.nr == 0)
+        return next;
+    first = roster_next_us(&e->roster);
+    if (first - wall < SHIFT_LOOK_US)
+        soon = now + (uint64_t)(first - wall);
+    return soon < next ? soon : next;
+}
+
 static void alarm_step(struct op *op)
 {
     struct engine *e = bbt_container(op, struct engine, alarm);
-    uint64_t now = port_now_us(), next = PORT_NEVER, places;
+    uint64_t now = port_now_us(), next = PORT_NEVER, places, clock;
 
     for (size_t i = 0; i < e->ch_nr; i++) {
         uint64_t at = channel_alarm(&e->ch[i], now);
@@ -238,6 +291,8 @@ static void alarm_step(struct op *op)
     next = till_alarm(&e->till, now) < next ? till_alarm(&e->till, now) : next;
     places = look_for_places(e, now);
     next = places < next ? places : next;
+    clock = look_at_clock(e, now);
+    next = clock < next ? clock : next;
     if (e->sick_until && e->sick_until <= now) {
         e->sick_until = 0;
         e->look = true;
@@ -339,6 +394,7 @@ void engine_free(struct engine *e)
     bbt_free(e->ch);
     bbt_free(e->shut);
     admit_fini(&e->ask);
+    roster_fini(&e->roster);
     bbt_free(e->days);
     till_fini(&e->till);
     bbt_free(e);
@@ -471,9 +527,14 @@ struct endpoint *engine_waits_for(struct engine *e, int64_t job)
     if (e->asking)
         return NULL; /* another thread writes the list */
     for (size_t i = 0; i < e->ask.passed_nr; i++)
-        if (e->ask.passed[i].job == job)
+        if (e->ask.passed[i].job == job && !e->ask.passed[i].now.why)
             return engine_endpoint(e, e->ask.shut[e->ask.passed[i].shut]);
     return NULL;
+}
+
+bool engine_hours(const struct engine *e, int64_t job, struct shift_now *ret)
+{
+    return roster_has(&e->roster, job, ret);
 }
 
 const struct till *engine_till(const struct engine *e)

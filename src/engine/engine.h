@@ -70,6 +70,8 @@ bool engine_live(const struct engine *e, int64_t job, struct engine_live *ret);
 
 /* The paused provider that a queued job waits for; NULL where that is not what it waits for. */
 struct endpoint *engine_waits_for(struct engine *e, int64_t job);
+/* The same for its own hours; false where those are not what it waits for. */
+bool engine_hours(const struct engine *e, int64_t job, struct shift_now *ret);
 /* Whose money is spent; its day's sums are for display. */
 const struct till *engine_till(const struct engine *e);
 struct till *engine_purse(struct engine *e); /* to open an account beside the jobs */

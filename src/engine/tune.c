@@ -333,6 +333,40 @@ void tune_again(struct tune *t, enum rec_state to, const char *reason, const cha
     let_go(t, false);
 }
 
+/* What is sent at all is sent before the clock of the wall says so; that clock may jump. */
+static void flows_end(struct tune *t, uint64_t until_us)
+{
+    t->flow.until = t->probe.flow.until = until_us;
+}
+
+uint64_t tune_look_at_clock(struct tune *t)
+{
+    uint64_t now = port_now_us(), soon = now + SHIFT_LOOK_US, wait;
+    int64_t wall = port_wall_us();
+    struct shift_now s;
+    char text[120];
+
+    if ((t->state == TUNE_LOAD && !t->work.done) || t->state >= TUNE_RESULT ||
+        !shift_any(&t->shift))
+        return PORT_NEVER;
+    shift_look(&t->shift, wall, &s);
+    if (s.why) {
+        if (!t->again.text[0])
+            t->home = s;
+        shift_text(&s, text, sizeof text);
+        flows_end(t, now);
+        tune_again(t, REC_QUEUED, s.why, s.why, text);
+        return PORT_NEVER;
+    }
+    if (s.until_us == SHIFT_NEVER) {
+        flows_end(t, 0);
+        return soon;
+    }
+    wait = (uint64_t)(s.until_us - wall);
+    flows_end(t, now + wait);
+    return now + wait < soon ? now + wait : soon;
+}
+
 /* -100..100 becomes a share of 1..9. */
 static unsigned share_of(int64_t priority)
 {
@@ -341,7 +375,10 @@ static unsigned share_of(int64_t priority)
 
 void tune_open_flow(struct tune *t)
 {
+    uint64_t until = t->flow.until;
+
     endpoint_flow(t->ep, &t->flow, share_of(t->urged ? t->priority : t->job.priority));
+    t->flow.until = until;
 }
 
 void tune_priority(struct tune *t, int64_t priority)
@@ -377,6 +414,7 @@ void tune_fini(struct tune *t)
     lex_fini(&t->lex);
     task_free(t->task);
     job_spec_free(t->spec);
+    shift_fini(&t->shift);
     rec_gen_fini(&t->open);
     rec_gen_fini(&t->closed);
     buf_fini(&t->snapshot);

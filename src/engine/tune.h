@@ -27,6 +27,7 @@
 #include "engine/probe.h"
 #include "engine/round.h"
 #include "engine/search.h"
+#include "engine/shift.h"
 #include "engine/task.h"
 
 enum tune_state {
@@ -69,6 +70,7 @@ struct tune {
     size_t endpoints_nr;
     struct till *till;
     struct keep_ill *ill;
+    const char *zone; /* of hours that name none; borrowed, NULL = UTC */
     struct op *wake; /* woken when over */
 
     /* facts */
@@ -88,6 +90,7 @@ struct tune {
         const char *reason, *event;
         char text[240];
     } again;
+    struct shift_now home; /* why and until when it is not to be at work, if that is why */
     const char *reason;    /* pause or end reason */
     bool paused, failed;   /* what the verdict makes of it */
 
@@ -95,6 +98,8 @@ struct tune {
     bool urged;       /* `priority` is newer than the row that was read */
     int64_t priority;
     struct job_spec *spec;
+    struct shift shift; /* belongs to the store's thread while it is read */
+    bool no_zone;       /* it could not be, by the sentence of `work` */
     struct tune_blobs blobs;
     struct endpoint *ep;
     struct endpoint_model *model;
@@ -169,6 +174,10 @@ void tune_fini(struct tune *t); /* only when over */
  * into its event log. No-op on one whose story is ending anyway. */
 void tune_again(struct tune *t, enum rec_state to, const char *reason, const char *event,
     const char *text);
+
+/* Lets go of it where its hours are over (tune_again), and returns the turn time at which to
+ * look again; PORT_NEVER. Of a story that has ended, or not read its spec yet, nothing. */
+uint64_t tune_look_at_clock(struct tune *t);
 
 /* A new priority, durable in the row already: counts from now on. */
 void tune_priority(struct tune *t, int64_t priority);

@@ -54,6 +54,15 @@ static enum bbt_rc load_progress(struct tune *t, struct port_db *db, struct bbt_
     return rc;
 }
 
+/* A zone that is gone is no reason to call the job wrong. */
+static enum bbt_rc load_shift(struct tune *t, struct bbt_err *err)
+{
+    enum bbt_rc rc = shift_init(&t->shift, t->spec, t->zone, err);
+
+    t->no_zone = rc == BBT_INVALID;
+    return t->no_zone ? BBT_OK : rc;
+}
+
 static void run_load(struct port_call *c, struct port_db *db)
 {
     struct tune *t = bbt_container(c, struct tune, work);
@@ -70,6 +79,8 @@ static void run_load(struct port_call *c, struct port_db *db)
         c->rc = load_progress(t, db, &c->err);
     if (c->rc == BBT_OK)
         c->rc = port_db_spend_job(db, t->id, &t->used, &c->err);
+    if (c->rc == BBT_OK)
+        c->rc = load_shift(t, &c->err);
     BBT_KILLPOINT("job-loaded");
     bbt_free(text);
 }
@@ -110,10 +121,25 @@ static bool known(const struct tune *t)
         (t->spec->fallback.nr == 0 || standin_like(t, t->model)->answers);
 }
 
+/* False where it ends here: not now. */
+static bool may_work(struct tune *t)
+{
+    if (t->no_zone) {
+        tune_stop(t, BBT_INVALID, &t->work.err, "provider");
+        return false;
+    }
+    (void)tune_look_at_clock(t);
+    if (t->again.text[0])
+        tune_stop(t, BBT_OK, NULL, NULL);
+    return !t->again.text[0];
+}
+
 void tune_loaded(struct tune *t)
 {
     struct bbt_err err = {0};
 
+    if (!may_work(t))
+        return;
     if (standin_choose(t, &err) != BBT_OK) {
         tune_stop(t, BBT_INVALID, &err, "provider"); /* the configuration has changed */
         return;
@@ -128,6 +154,7 @@ void tune_loaded(struct tune *t)
     }
     open_account(t);
     tune_open_flow(t);
+    op_wake(t->ep->channel->alarm); /* when its hours end */
     if (known(t)) {
         tune_build(t);
         return;
@@ -144,6 +171,7 @@ void tune_loaded(struct tune *t)
     };
     tune_move(t, TUNE_PROBE);
     probe_start(&t->probe, t->q);
+    t->probe.flow.until = t->flow.until;
 }
 
 /* ---- BUILD ---- */

@@ -4,6 +4,7 @@
 #include "base/json.h"
 #include "base/record.h"
 #include "spec/row.h"
+#include "spec/window.h"
 
 #include <math.h>
 #include <stddef.h>
@@ -67,6 +68,16 @@ static const struct key keys[] = {
     ROW("description", KEY_TEXT, description, 0, 4096, NULL, "for people"),
     ROW("tags", KEY_LIST, tags, 0, 32, NULL, "for people and for selecting jobs"),
     ROW("priority", KEY_INT, priority, -100, 100, "0", "higher is served first"),
+    ROW("schedule.not_before", KEY_MOMENT, schedule.not_before_us, 0, 0, NULL,
+        "when it may start, like 2026-11-01T22:00:00+01:00; absent: at once"),
+    {.path = "schedule.windows",
+        .type = KEY_ITEMS,
+        .at = offsetof(struct OF, schedule.windows),
+        .max = 64,
+        .items = &spec_window_table,
+        .words = spec_window_word,
+        .help = "hours outside of which it is not at work, like [\"22:00-08:00\"]; absent: "
+                "always"},
 
     MUST("provider", KEY_NAME, provider, 1, 128, "name of a provider of the daemon"),
     MUST("model", KEY_NAME, model, 1, 128, "name of one of its models"),

@@ -46,6 +46,10 @@ struct job_spec {
     char *name, *description;
     struct key_list tags;
     int64_t priority;
+    struct {
+        int64_t not_before_us;    /* wall clock; 0 = at once */
+        struct key_items windows; /* struct spec_window: at work inside only; none = always */
+    } schedule;
     char *provider, *model;
     struct key_list fallback; /* other providers of the same model; empty: none */
 

@@ -34,6 +34,8 @@ enum key_type {
     KEY_HOURS,   /* struct hours: "22:00-08:00" */
     KEY_DAYS,    /* uint8_t, a mask as in hours_week: [mon, tue]; 0 where absent */
     KEY_ZONE,    /* char *: name of a time zone */
+    KEY_MOMENT,  /* int64_t: RFC 3339 time with its zone, as microseconds since 1970, a whole
+                    second; 0 where absent */
     KEY_SHARE,   /* double: 1% or 0.01; min..max are parts of 1 */
     KEY_MODE,    /* unsigned: file mode, octal digits in quotes ("0660") */
     KEY_SHA256,  /* char *: 64 lower-case hexadecimal digits */

@@ -99,6 +99,8 @@ static bool is_absent(const struct key *k, const void *at)
         return !*(const bool *)at;
     case KEY_DAYS:
         return !*(const uint8_t *)at;
+    case KEY_MOMENT:
+        return *(const int64_t *)at == 0;
     case KEY_REAL:
     case KEY_SHARE:
         return isnan(*(const double *)at);
@@ -152,6 +154,7 @@ static json_t *value_of(const struct key *k, const void *at)
     case KEY_HOURS:
     case KEY_DAYS:
     case KEY_ZONE:
+    case KEY_MOMENT:
         return vweek_print(k, at);
     case KEY_MODE:
         return mode_value(*(const unsigned *)at);
@@ -230,6 +233,7 @@ static const char *type_name(const struct key *k)
         [KEY_HOURS] = "hours",
         [KEY_DAYS] = "list of days",
         [KEY_ZONE] = "time zone",
+        [KEY_MOMENT] = "time with its zone",
         [KEY_SHARE] = "share",
         [KEY_MODE] = "file mode",
         [KEY_SHA256] = "SHA-256",

@@ -260,6 +260,7 @@ void value_read(const struct key *k, const json_t *v, const char *pointer, void 
     case KEY_HOURS:
     case KEY_DAYS:
     case KEY_ZONE:
+    case KEY_MOMENT:
         vweek_read(&r, v, at);
         return;
     case KEY_MODE:

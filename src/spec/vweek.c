@@ -1,8 +1,11 @@
 #include "spec/vweek.h"
 
+#include "base/clock.h"
+#include "base/date.h"
 #include "base/hours.h"
 #include "base/zone.h"
 
+#define YEAR_10000_S INT64_C(253402300800)
 #define DAYS_MUST "a list of days, mon tue wed thu fri sat sun"
 
 static void read_hours(const struct reader *r, const json_t *v, struct hours *at)
@@ -44,14 +47,35 @@ static void read_zone(const struct reader *r, const json_t *v, char **at)
         reader_wrong(r, "a time zone", v, "like UTC or Europe/Berlin");
 }
 
+/* Parts of a second are rounded up: nothing is to happen before. */
+static void read_moment(const struct reader *r, const json_t *v, int64_t *at)
+{
+    int64_t us = 0, s = 0;
+
+    if (json_is_string(v) && date_rfc3339(json_string_value(v), &us) && us > 0)
+        s = (us + 999999) / 1000000;
+    if (s > 0 && s < YEAR_10000_S)
+        *at = s * 1000000;
+    else
+        reader_wrong(r, "a moment", v,
+            "like 2026-11-01T22:00:00+01:00, with its zone; Z at the end is UTC");
+}
+
 void vweek_read(const struct reader *r, const json_t *v, void *at)
 {
-    if (r->k->type == KEY_HOURS)
+    switch (r->k->type) {
+    case KEY_HOURS:
         read_hours(r, v, at);
-    else if (r->k->type == KEY_DAYS)
+        return;
+    case KEY_DAYS:
         read_days(r, v, at);
-    else
+        return;
+    case KEY_ZONE:
         read_zone(r, v, at);
+        return;
+    default:
+        read_moment(r, v, at);
+    }
 }
 
 static json_t *days_value(unsigned days)
@@ -68,12 +92,15 @@ static json_t *days_value(unsigned days)
 
 json_t *vweek_print(const struct key *k, const void *at)
 {
-    char text[12];
+    char text[32];
 
     if (k->type == KEY_DAYS)
         return days_value(*(const uint8_t *)at);
     if (k->type == KEY_ZONE)
         return json_string(*(char *const *)at);
-    hours_print(*(const struct hours *)at, text, sizeof text);
+    if (k->type == KEY_MOMENT)
+        clock_rfc3339(*(const int64_t *)at, text, sizeof text);
+    else
+        hours_print(*(const struct hours *)at, text, sizeof text);
     return json_string(text);
 }

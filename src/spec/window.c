@@ -15,7 +15,7 @@ static const struct key keys[] = {
     {.path = "zone",
         .type = KEY_ZONE,
         .at = offsetof(struct spec_window, zone),
-        .help = "like Europe/Berlin; absent: `timezone`"},
+        .help = "like Europe/Berlin; absent: the daemon's `timezone`"},
 };
 
 const struct key_table spec_window_table = {

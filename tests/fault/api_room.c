@@ -144,7 +144,9 @@ static void submit(const struct scene_job *j)
 
 void room_open(void)
 {
-    const struct scene_job fresh_job = {.name = "fresh"};
+    const struct scene_job fresh_job = {.name = "fresh",
+        .more = ",\"schedule\":{\"windows\":[{\"zone\":\"Asia/Kolkata\"},\"22:00-08:00\"],"
+                "\"not_before\":\"2026-01-01T00:00:00Z\"}"};
     char dir[160], hex[DIGEST_HEX];
     struct bbt_err err;
 

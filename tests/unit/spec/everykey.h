@@ -76,7 +76,7 @@ static json_t *seconds(double s)
     return json_string(text);
 }
 
-/* Hours, days and zones that there are not. */
+/* Hours, days, zones and moments that there are not. */
 static void form_no_week(const struct form_case *c)
 {
     if (c->key->type == KEY_HOURS) {
@@ -88,6 +88,12 @@ static void form_no_week(const struct form_case *c)
     } else if (c->key->type == KEY_ZONE) {
         form_refuses(c, c->path, json_string("../passwd"));
         form_refuses(c, c->path, json_string(""));
+    } else if (c->key->type == KEY_MOMENT) {
+        form_refuses(c, c->path, json_string("2026-11-01T22:00:00")); /* where? */
+        form_refuses(c, c->path, json_string("22:00"));
+        form_refuses(c, c->path, json_integer(1790000000));
+        form_refuses(c, c->path, json_string("1969-12-31T23:59:59Z"));
+        form_refuses(c, c->path, json_string("9999-12-31T23:59:60Z"));
     }
 }
 

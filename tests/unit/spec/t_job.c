@@ -17,7 +17,8 @@
     "  labels: {positive: great, negative: terrible}\n" \
     "stop: {evaluations: 8000}\n"
 static const char plain[] = PLAIN;
-static const char listed[] = PLAIN "baselines: [{manual: true}]\n"; /* one of each list */
+static const char listed[] = PLAIN "baselines: [{manual: true}]\n" /* one of each list */
+                                   "schedule: {windows: [{}]}\n";
 
 /* Every key, each with a value that is not its default. */
 static const char full[] =
@@ -27,6 +28,9 @@ static const char full[] =
     "description: |\n  two\n  lines\n"
     "tags: [a, paper]\n"
     "priority: -7\n"
+    "schedule:\n"
+    "  not_before: 2026-11-01T22:00:00.25+01:00\n"
+    "  windows: [22:00-8:00, {days: [sat], hours: 12:00-13:30, zone: Europe/Berlin}]\n"
     "provider: p\n"
     "model: m\n"
     "data:\n"

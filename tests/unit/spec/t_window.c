@@ -67,6 +67,72 @@ static void wrong(void **state)
     problem_fini(&p);
 }
 
+/* ---- in a job file ---- */
+
+static struct job_spec *read_job(const char *schedule, struct spec_problems *p)
+{
+    char text[600];
+    struct job_spec *s = NULL;
+    struct bbt_err err;
+    json_t *tree;
+
+    (void)snprintf(text, sizeof text,
+        "apiVersion: bbt/v1\nkind: TuningJob\nname: n\nprovider: p\nmodel: m\n"
+        "data: {train: {file: a.tsv, shots: 4}}\n"
+        "task: {template: '{prompt} {text} {mask}', labels: {a: b, c: d}}\n"
+        "stop: {evaluations: 80}\n%s\n",
+        schedule);
+    tree = form_tree(text);
+    problem_init(p);
+    assert_true((job_spec_parse(tree, JOB_FILE, &s, p, &err) == BBT_OK) == (p->total == 0));
+    json_decref(tree);
+    return s;
+}
+
+static void of_a_job(void **state)
+{
+    static const struct {
+        const char *yaml, *says;
+    } wrong[] = {
+        {"schedule: {windows: [nights]}",
+            "schedule.windows[0].hours: must be hours, not the text \"nights\""},
+        {"schedule: {windows: [{days: [fun]}]}",
+            "schedule.windows[0].days: must be a list of days"},
+        {"schedule: {windows: [{zone: a b}]}",
+            "schedule.windows[0].zone: must be a time zone"},
+        {"schedule: {windows: 22:00-08:00}", "schedule.windows: must be a list"},
+        {"schedule: {not_before: 2026-11-01}",
+            "schedule.not_before: must be a moment, not the text \"2026-11-01\""},
+        {"schedule: {window: []}", "schedule: unknown key \"window\""},
+    };
+    struct spec_problems p;
+    struct job_spec *s = read_job("", &p);
+    const struct spec_window *w;
+
+    (void)state;
+    assert_true(s->schedule.not_before_us == 0 && s->schedule.windows.nr == 0);
+    job_spec_free(s);
+    s = read_job("schedule:\n  not_before: 2026-11-01T22:00:00.25+01:00\n"
+                 "  windows: [22:00-8:00, {days: [sat], zone: Europe/Berlin}]",
+        &p);
+    w = s->schedule.windows.item;
+    assert_true(s->schedule.not_before_us == INT64_C(1793566801000000)); /* not a bit before */
+    assert_int_equal(s->schedule.windows.nr, 2);
+    assert_int_equal(w[0].week.hours.from_min, 1320);
+    assert_int_equal(w[0].week.hours.to_min, 480);
+    assert_null(w[0].zone);
+    assert_int_equal(w[1].week.days, 0x20);
+    assert_string_equal(w[1].zone, "Europe/Berlin");
+    job_spec_free(s);
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        assert_null(read_job(wrong[i].yaml, &p));
+        assert_int_equal(p.nr, 1);
+        if (!strstr(p.item[0].message, wrong[i].says))
+            fail_msg("%s", p.item[0].message);
+        problem_fini(&p);
+    }
+}
+
 static void prints_without_memory(void **state)
 {
     static const struct key k = {.type = KEY_DAYS};
@@ -93,6 +159,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(as_written),
         cmocka_unit_test(wrong),
+        cmocka_unit_test(of_a_job),
         cmocka_unit_test(prints_without_memory),
     };
 

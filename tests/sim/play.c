@@ -3,6 +3,7 @@
 #include "base/json.h"
 #include "checks.h"
 #include "engine/tune_gen.h"
+#include "hours.h"
 #include "simdisk.h"
 #include "user.h"
 
@@ -21,6 +22,7 @@ struct play {
     double crash; /* chance per step */
     unsigned nerves; /* a user's action about every so many milliseconds */
     bool disk_trouble;
+    char more[USER_JOBS][HOURS_TEXT + 40]; /* of the jobs' specs */
 };
 
 /* ---- the jobs ---- */
@@ -281,6 +283,8 @@ static void draw_job(struct play *p, size_t i)
 {
     struct user_job *j = &p->user.job[i];
     struct world *w = &p->w;
+    struct checks_hours hours;
+    int len = 0;
 
     j->number = (unsigned)world_draw(w, PLAY_SPECS);
     spec_of(j->number, &j->spec);
@@ -290,7 +294,12 @@ static void draw_job(struct play *p, size_t i)
     j->spec.name = j->name;
     j->spec.priority = (int)world_draw(w, 200) - 100;
     if (w->spare)
-        j->spec.more = ",\"fallback\":[\"spare\"]";
+        len = snprintf(p->more[i], sizeof p->more[i], ",\"fallback\":[\"spare\"]");
+    if (hours_in_seed(w->seed)) {
+        hours_draw(w, j->name, &hours, p->more[i] + len);
+        checks_hours(w->checks, &hours);
+    }
+    j->spec.more = p->more[i];
 }
 
 static void open_play(struct play *p, uint64_t seed, enum world_mutant mutant)
@@ -317,6 +326,8 @@ static void open_play(struct play *p, uint64_t seed, enum world_mutant mutant)
     }
     if (world_draw(w, 4) == 0)
         o.cap_cents = 100 + (unsigned)world_draw(w, 400);
+    if (o.cap_cents && hours_in_seed(seed)) /* a probe costs less than a day, or never ends */
+        o.cap_cents += 500;
     o.spare = !o.kind && world_draw(w, 3) == 0;
     o.stranger = o.spare && (mutant == MUTANT_IMPOSTOR || world_draw(w, 4) == 0);
     if (world_draw(w, 4) == 0)
@@ -336,7 +347,7 @@ static void open_play(struct play *p, uint64_t seed, enum world_mutant mutant)
     for (size_t i = 0; i < p->user.jobs; i++)
         draw_job(p, i);
     draw_weather(p);
-    if (o.cap_cents) /* days go by, and nobody acts every second of them */
+    if (o.cap_cents || hours_in_seed(seed)) /* days go by, and nobody acts every second of them */
         p->nerves = 300000 + 100 * p->nerves;
     memcpy(w->weather, w->faults.net, sizeof w->weather);
     world_plan(w, 1000, p);

@@ -30,6 +30,8 @@ static const struct opt opts_submit[] = {
     {"max-usd", 0, "X", "limits.usd; also --max-requests and --max-tokens"},
     {"max-requests", 0, "N", "limits.requests"},
     {"max-tokens", 0, "N", "limits.tokens, like 30M"},
+    {"window", 0, "HOURS", "at work in these hours only, like 22:00-08:00 (repeatable)"},
+    {"at", 0, "TIME", "not before 22:00 here, or 2026-11-01T22:00:00+01:00"},
     {"key", 0, "TEXT", "idempotency key: the same key is the same job"},
     {"id-only", 0, NULL, "prints the id and nothing else"},
     {"dry-run", 0, NULL, "checks and counts, submits nothing"},

@@ -116,6 +116,36 @@ static void time_line(const json_t *v)
     (void)putchar('\n');
 }
 
+/* "window 22:00-08:00, 12:00-13:00 sat sun (Europe/Berlin)" */
+static void window_line(const json_t *windows)
+{
+    const json_t *w, *days;
+    size_t i, k;
+
+    json_array_foreach ((json_t *)(size_t)windows, i, w) {
+        safe_printf(stdout, "%s%s", i ? ", " : "window ", json_get_str(w, "hours", "?"));
+        days = json_object_get(w, "days");
+        for (k = 0; k < json_array_size(days); k++)
+            safe_printf(stdout, " %s", json_string_value(json_array_get(days, k)));
+        if (json_get_str(w, "zone", NULL))
+            safe_printf(stdout, " (%s)", json_get_str(w, "zone", ""));
+    }
+    if (json_array_size(windows))
+        (void)putchar('\n');
+}
+
+static void hours_lines(const struct ctl *c, const json_t *v)
+{
+    const json_t *s = json_object_get(v, "schedule");
+    char when[FMT_MAX];
+
+    window_line(json_object_get(s, "windows"));
+    if (!json_get_str(s, "not_before", NULL))
+        return;
+    fmt_time(c, json_get_str(s, "not_before", NULL), when);
+    (void)printf("not before %s\n", when);
+}
+
 static void head(const json_t *v)
 {
     long long gens = json_get_int(v, "generations", 0);
@@ -156,6 +186,7 @@ int estimate_show(const struct ctl *c, const json_t *v)
     token_line(v);
     price_line(v);
     time_line(v);
+    hours_lines(c, v);
     json_array_foreach ((json_t *)(size_t)list, i, w)
         ctl_note(c, "Warning: %s.", json_string_value(w));
     tell_day(c, v);

@@ -1,11 +1,13 @@
 #include "jobfile.h"
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "jobdata.h"
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 void jobfile_fini(struct jobfile *j)
 {
@@ -18,6 +20,8 @@ void jobfile_fini(struct jobfile *j)
     json_decref(j->tree);
     yaml_close(j->doc);
     bbt_free((void *)j->set);
+    bbt_free(j->own[0]);
+    bbt_free(j->own[1]);
 }
 
 /* ---- --set ---- */
@@ -132,24 +136,82 @@ static int set_limits(const struct ctl *c, struct jobfile *j, const struct opt_a
     return CTL_OK;
 }
 
-static int change(const struct ctl *c, struct jobfile *j, const struct opt_args *a)
+/* "22:00" is the next time that the clock here shows it; what is no such time stays. */
+static char *moment(const char *text)
+{
+    int64_t now = clock_wall_us() / 1000000;
+    time_t t = (time_t)now;
+    int hour, minute;
+    char when[32], rest;
+    struct tm tm;
+
+    if (sscanf(text, "%2d:%2d%c", &hour, &minute, &rest) != 2 || hour < 0 || hour > 23 ||
+        minute < 0 || minute > 59 || !localtime_r(&t, &tm))
+        return bbt_strdup(text);
+    for (int day = tm.tm_mday, k = 0; k < 2 && t <= (time_t)now; k++) {
+        tm.tm_mday = day + k;
+        tm.tm_hour = hour;
+        tm.tm_min = minute;
+        tm.tm_sec = 0;
+        tm.tm_isdst = -1;
+        t = mktime(&tm);
+    }
+    clock_rfc3339((int64_t)t * 1000000, when, sizeof when);
+    return bbt_strdup(when);
+}
+
+/* --window and --at are short for these. False without memory. */
+static bool short_sets(const struct opt_args *a, char *ret[2])
+{
+    const char *at = opt_text(a, "at", NULL), *window;
+    char *when = at ? moment(at) : NULL;
+    struct bbt_buf b;
+    enum bbt_rc rc = BBT_OK;
+
+    buf_init(&b, YAML_BYTES_MAX);
+    for (size_t i = 0; rc == BBT_OK && (window = opt_each(a, "window", i)); i++)
+        rc = buf_printf(&b, "%s%s", i ? ", " : "schedule.windows=[", window);
+    if (rc == BBT_OK && b.len)
+        rc = buf_puts(&b, "]");
+    ret[0] = rc == BBT_OK && b.len ? (char *)buf_take(&b, NULL) : NULL;
+    ret[1] = when ? bbt_asprintf("schedule.not_before=%s", when) : NULL;
+    bbt_free(when);
+    buf_fini(&b);
+    return rc == BBT_OK && !ret[0] == !opt_has(a, "window") && !ret[1] == !at;
+}
+
+/* Those of --set, then what is short for them. */
+static int apply_sets(const struct ctl *c, struct jobfile *j, const struct opt_args *a)
 {
     struct bbt_err err = {0};
-    int64_t priority = 0;
     size_t n = 0;
 
     while (opt_each(a, "set", n))
         n++;
-    j->set = bbt_alloc_array(n + 1, sizeof *j->set);
-    if (!j->set)
+    j->set = bbt_alloc_array(n + 2, sizeof *j->set);
+    if (!j->set || !short_sets(a, j->own))
         return ctl_fail(c, CTL_FAIL, "no memory for --set");
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n; i++)
         j->set[i] = opt_each(a, "set", i);
+    for (size_t i = 0; i < 2; i++)
+        if (j->own[i])
+            j->set[n++] = j->own[i];
+    for (size_t i = 0; i < n; i++)
         if (jobfile_set(j->tree, j->set[i], &err) != BBT_OK)
             return ctl_fail(c, CTL_USAGE, "%s", err.msg);
-    }
     j->faults.set = j->set;
     j->faults.set_n = n;
+    return CTL_OK;
+}
+
+static int change(const struct ctl *c, struct jobfile *j, const struct opt_args *a)
+{
+    struct bbt_err err = {0};
+    int64_t priority = 0;
+    int code = apply_sets(c, j, a);
+
+    if (code != CTL_OK)
+        return code;
     if (!json_is_object(j->tree))
         return CTL_OK; /* the check says so */
     if (opt_has(a, "name") &&

@@ -22,6 +22,7 @@ struct jobfile_data {
 struct jobfile {
     const char *path; /* as named on the command line; lent */
     const char **set;
+    char *own[2]; /* of these, what --window and --at stand for */
     struct yaml_doc *doc;
     json_t *tree; /* with the changes of the command line */
     struct job_spec *spec;
@@ -29,8 +30,9 @@ struct jobfile {
     struct faults faults;
 };
 
-/* Reads and checks; with `a`: --set, --name, --tag, --priority, --max-*. CTL_OK, or it has
- * been told (CTL_SPEC with every problem). To be ended with jobfile_fini() in any case. */
+/* Reads and checks; with `a`: --set, --name, --tag, --priority, --max-*, --window, --at.
+ * CTL_OK, or it has been told (CTL_SPEC with every problem). To be ended with jobfile_fini() in
+ * any case. */
 int jobfile_load(
     const struct ctl *c, const char *path, const struct opt_args *a, struct jobfile *ret);
 void jobfile_fini(struct jobfile *j);

@@ -28,6 +28,7 @@ static void show_job(const struct ctl *c, const json_t *job)
     sheet_line("state", "%s%s%s", json_get_str(job, "state", "?"),
         *json_get_str(job, "reason", "") ? ": " : "", json_get_str(job, "reason", ""));
     sheet_line("detail", "%s", json_get_str(job, "detail", ""));
+    sheet_time(c, "until", job, "until");
     jobs_progress(job, progress, sizeof progress);
     sheet_line("progress", "%s", progress);
     if (live)

@@ -101,6 +101,35 @@ static void print_running(const json_t *job)
     (void)putchar('\n');
 }
 
+/* Queued for more than a slot: its hours, or its provider. */
+static bool is_waiting(const json_t *job)
+{
+    return is(job, "queued") && *json_get_str(job, "reason", "") &&
+        strcmp(json_get_str(job, "reason", ""), "slots") != 0;
+}
+
+static void print_waiting(const struct ctl *c, const json_t *jobs)
+{
+    size_t shown = 0;
+
+    for (size_t i = json_array_size(jobs); i > 0 && shown < SHOWN_MAX; i--) {
+        const json_t *job = json_array_get(jobs, i - 1);
+        const char *until = json_get_str(job, "until", NULL);
+        char when[FMT_MAX] = "";
+
+        if (!is_waiting(job))
+            continue;
+        if (shown++ == 0)
+            head(c, "WAITING");
+        if (until)
+            fmt_time(c, until, when);
+        safe_printf(stdout, "  %lld %s  %s%s%s", json_get_int(job, "id", 0),
+            json_get_str(job, "name", ""), json_get_str(job, "reason", ""),
+            until ? " until " : "", when);
+        (void)putchar('\n');
+    }
+}
+
 /* "TODAY $27.93 of $40.00"; nothing where nothing costs. */
 static void print_today(const struct ctl *c, const json_t *today)
 {
@@ -135,6 +164,7 @@ static void print_screen(const struct ctl *c, const json_t *server, const json_t
         head(c, "RUNNING");
         print_some(jobs, "running", print_running);
     }
+    print_waiting(c, jobs);
     print_today(c, json_object_get(server, "today"));
     if (json_array_size(jobs) == 0)
         ctl_note(c, "Next: bbtctl submit FILE");

@@ -135,6 +135,17 @@ static json_t *view_time(
         alone * (double)(others + 1), "others", (json_int_t)others);
 }
 
+/* As in the job file; null where it may run at any time. */
+static json_t *view_schedule(const struct job_spec *s)
+{
+    json_t *spec = job_spec_print(s), *v = json_object_get(spec, "schedule");
+
+    if (spec)
+        v = v ? json_incref(v) : json_null();
+    json_decref(spec);
+    return v;
+}
+
 json_t *api_view_estimate(struct daemon *d, const struct job_spec *s, const struct plan *p)
 {
     struct endpoint *e = engine_endpoint(d->engine, s->provider);
@@ -157,5 +168,6 @@ json_t *api_view_estimate(struct daemon *d, const struct job_spec *s, const stru
     json_put(&v, "train_examples", json_integer((json_int_t)p->train_examples));
     json_put(&v, "tokens_estimated", json_boolean(p->estimated));
     json_put(&v, "time", view_time(d, e, p));
+    json_put(&v, "schedule", view_schedule(s));
     return v;
 }

@@ -2,6 +2,7 @@
 """ctl_job.py BUILD -- bbtctl through the life of one real job: the real daemon, the real model
 server, the bundled model."""
 import csv
+import datetime
 import io
 import json
 import os
@@ -217,6 +218,39 @@ def pause_resume(ctx):
     equal(p.returncode, 21, err)
     equal(ctx.s.ctl("resume", job, check=False)[0], 5, "resume of a cancelled job")
     equal(ctx.s.ctl("set", job, "priority=1", check=False)[0], 5, "priority of a cancelled job")
+
+
+@case
+def hours(ctx):
+    """a job waits for its hours and says until when; one whose start is past runs"""
+    now = datetime.datetime.now(datetime.timezone.utc)
+    closed = f"{(now.hour + 2) % 24}:00-{(now.hour + 3) % 24}:00"
+    opens = now.replace(minute=0, second=0, microsecond=0) + datetime.timedelta(hours=2)
+    until = opens.strftime("%Y-%m-%dT%H:00:00Z")
+    status, out, err = ctx.s.ctl("submit", ctx.task, "--dry-run", "--window", closed)
+    true(status == 0 and f"window {(now.hour + 2) % 24:02}:00-" in out, out + err)
+    job = ctx.s.submit(ctx.task, "--window", closed, "--set", "optimizer.seed=6")
+    later = ctx.s.submit(ctx.task, "--at", until, "--set", "optimizer.seed=7")
+    session.wait_until("they wait", lambda: {ctx.s.job(j)["reason"] for j in (job, later)}
+                       == {"window", "start_time"})
+    got = ctx.s.job(job)
+    equal((got["state"], got["reason"], got["until"], got["detail"]),
+          ("queued", "window", until, f"outside of its hours until {until}"), "the job")
+    true(until in ctx.s.ctl("show", job)[1], "show")
+    true(f"not before {until}" in ctx.s.ctl("logs", later)[1], "logs")
+    true(re.search(f"{job} +tiny +queued +window", ctx.s.ctl("list")[1]), ctx.s.ctl("list")[1])
+    true("WAITING" in ctx.s.ctl()[1] and "window until " in ctx.s.ctl()[1], "the screen")
+    ctx.s.kill_daemon()
+    ctx.s.start_daemon()
+    session.wait_until("it waits", lambda: ctx.s.job(job)["reason"] == "window")
+    equal(ctx.s.job(job)["usage"]["requests"], 0, "nothing was sent")
+    past = ctx.s.submit(ctx.task, "--at", "2026-01-01T00:00:00+01:00", "--window", "00:00-24:00")
+    equal(ctx.s.ctl("wait", past)[0], 0, "it runs")
+    status, _, err = ctx.s.ctl("submit", ctx.task, "--window", "{zone: Europe/Berln}", check=False)
+    true(status == 6 and "there is no time zone Europe/Berln" in err, err)
+    status, _, err = ctx.s.ctl("submit", ctx.task, "--window", "8-9", check=False)
+    true(status == 6 and "must be hours" in err, err)
+    equal(ctx.s.ctl("cancel", f"{job},{later}", "--yes")[0], 0, "cancel")
 
 
 @case

@@ -15,7 +15,7 @@
 /* What is printed, without standard error. */
 static void shown(const char *json, char *out, size_t room)
 {
-    struct ctl c = {.form = FORM_TABLE, .quiet = true};
+    struct ctl c = {.form = FORM_TABLE, .quiet = true, .utc = true};
     json_t *v = NULL;
     FILE *f = tmpfile();
     int keep = dup(STDOUT_FILENO);
@@ -49,6 +49,9 @@ static const char full[] =
     "\"tokens\":{\"limit\":20000000,\"ok\":false},\"usd\":{\"limit\":\"4.00\",\"ok\":true}},"
     "\"time\":{\"requests_per_minute\":300,\"tokens_per_minute\":0,\"alone_seconds\":1616,"
     "\"now_seconds\":4848,\"others\":2},"
+    "\"schedule\":{\"windows\":[{\"hours\":\"22:00-08:00\"},{\"hours\":\"12:00-13:30\","
+    "\"days\":[\"sat\",\"sun\"],\"zone\":\"Europe/Berlin\"}],"
+    "\"not_before\":\"2026-11-01T21:00:00Z\"},"
     "\"today\":{\"cap\":null},\"warnings\":[]}";
 
 static void the_designs_example(void **state)
@@ -65,7 +68,9 @@ static void the_designs_example(void **state)
         "requests                             20            8,080       12,000  ok\n"
         "tokens in / out            49,920 / 640 20.2 M / 258,560       20.0 M  not enough\n"
         "price of 2025-11-01             $0.0052   $1.06 to $2.12        $4.00  ok\n"
-        "time at 300 requests/min: 26 min 56 s alone, 1 h 20 min beside 2 running jobs\n");
+        "time at 300 requests/min: 26 min 56 s alone, 1 h 20 min beside 2 running jobs\n"
+        "window 22:00-08:00, 12:00-13:30 sat sun (Europe/Berlin)\n"
+        "not before 2026-11-01T21:00:00Z\n");
 }
 
 static void what_is_not_known_is_not_said(void **state)

@@ -2,8 +2,10 @@
 #include "jobfile.h"
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/digest.h"
 #include "base/file.h"
+#include "spec/window.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -63,25 +66,48 @@ static int teardown(void **state)
     return rmdir(folder);
 }
 
+static int load_with(const char *text, const struct opt_args *a, struct jobfile *j)
+{
+    static char path[128];
+    const struct ctl c = {.quiet = true};
+
+    put("job.yaml", text);
+    (void)snprintf(path, sizeof path, "%s/job.yaml", folder);
+    return jobfile_load(&c, path, a, j);
+}
+
+static void give(struct opt_args *a, const struct opt *opt, const char *value)
+{
+    if (!value)
+        return;
+    a->given[a->given_n].opt = opt;
+    a->given[a->given_n++].value = value;
+}
+
 /* Loads `text` as job.yaml with up to two --set. */
 static int load(const char *text, const char *set1, const char *set2, struct jobfile *j)
 {
     static const struct opt opt_set = {"set", 0, "K=V", ""};
-    static char path[128];
-    const struct ctl c = {.quiet = true};
     struct opt_args a = {0};
 
-    put("job.yaml", text);
-    (void)snprintf(path, sizeof path, "%s/job.yaml", folder);
-    if (set1) {
-        a.given[a.given_n].opt = &opt_set;
-        a.given[a.given_n++].value = set1;
-    }
-    if (set2) {
-        a.given[a.given_n].opt = &opt_set;
-        a.given[a.given_n++].value = set2;
-    }
-    return jobfile_load(&c, path, &a, j);
+    give(&a, &opt_set, set1);
+    give(&a, &opt_set, set2);
+    return load_with(text, &a, j);
+}
+
+/* The same with --at and up to two --window. */
+static int load_hours(const char *more, const char *at, const char *one, const char *two,
+    struct jobfile *j)
+{
+    static const struct opt window = {"window", 0, "HOURS", ""}, start = {"at", 0, "TIME", ""};
+    struct opt_args a = {0};
+    char text[1000];
+
+    (void)snprintf(text, sizeof text, "%s%s", job_text, more);
+    give(&a, &window, one);
+    give(&a, &start, at);
+    give(&a, &window, two);
+    return load_with(text, &a, j);
 }
 
 static bool told(const struct jobfile *j, const char *says)
@@ -148,6 +174,66 @@ static void sets(void **state)
     jobfile_fini(&j);
     assert_int_equal(load(job_text, "name", NULL, &j), CTL_USAGE);
     jobfile_fini(&j);
+}
+
+/* What the file says about hours is not mixed with what the command line says. */
+static void hours(void **state)
+{
+    const char *file = "schedule:\n  windows: [{days: [sat, sun]}]\n"
+                       "  not_before: 2026-11-01T00:00:00Z\n";
+    const struct spec_window *w;
+    struct jobfile j;
+
+    (void)state;
+    assert_int_equal(load_hours(file, NULL, NULL, NULL, &j), CTL_OK);
+    assert_int_equal(j.spec->schedule.windows.nr, 1);
+    jobfile_fini(&j);
+
+    assert_int_equal(
+        load_hours(file, NULL, "22:00-8:00", "{days: [mon], hours: 12:00-13:00}", &j), CTL_OK);
+    w = j.spec->schedule.windows.item;
+    assert_int_equal(j.spec->schedule.windows.nr, 2);
+    assert_int_equal(w[0].week.hours.from_min, 1320);
+    assert_int_equal(w[0].week.days, 0);
+    assert_int_equal(w[1].week.days, 1);
+    assert_true(j.spec->schedule.not_before_us == INT64_C(1793491200000000));
+    jobfile_fini(&j);
+
+    assert_int_equal(load_hours("", "2026-11-01T22:00:00+01:00", NULL, NULL, &j), CTL_OK);
+    assert_true(j.spec->schedule.not_before_us == INT64_C(1793566800000000));
+    jobfile_fini(&j);
+
+    assert_int_equal(load_hours("", NULL, "8-9", NULL, &j), CTL_SPEC);
+    assert_true(told(&j, "--set schedule.windows=[8-9]: schedule.windows[0].hours: must be"));
+    jobfile_fini(&j);
+    assert_int_equal(load_hours("", "tonight", NULL, NULL, &j), CTL_SPEC);
+    assert_true(told(&j, "--set schedule.not_before=tonight: schedule.not_before: must be"));
+    jobfile_fini(&j);
+    assert_int_equal(load_hours("", "24:00", NULL, NULL, &j), CTL_SPEC);
+    jobfile_fini(&j);
+}
+
+/* The next time that the clock here shows it. */
+static void next_time(void **state)
+{
+    static const struct {
+        const char *text;
+        int64_t minute;
+    } at[] = {{"0:00", 0}, {"23:59", 1439}, {"06:30", 390}, {"12:00", 720}, {"18:07", 1087}};
+
+    (void)state;
+    assert_int_equal(setenv("TZ", "HERE-5:30", 1), 0);
+    tzset();
+    for (size_t i = 0; i < sizeof at / sizeof at[0]; i++) {
+        int64_t now = clock_wall_us() / 1000000, s;
+        struct jobfile j;
+
+        assert_int_equal(load_hours("", at[i].text, NULL, NULL, &j), CTL_OK);
+        s = j.spec->schedule.not_before_us / 1000000;
+        assert_true(s > now && s <= clock_wall_us() / 1000000 + 86400);
+        assert_int_equal((s + 19800) % 86400, at[i].minute * 60);
+        jobfile_fini(&j);
+    }
 }
 
 static void set_values(void **state)
@@ -257,6 +343,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(good),
         cmocka_unit_test(sets),
+        cmocka_unit_test(hours),
+        cmocka_unit_test(next_time),
         cmocka_unit_test(set_values),
         cmocka_unit_test(broken),
         cmocka_unit_test(bad_data),

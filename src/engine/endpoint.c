@@ -323,7 +323,7 @@ bool endpoint_away(const struct endpoint *e, uint64_t now_us)
     if (g->breaker.state == BREAKER_OPEN)
         return g->breaker.open_until > now_us;
     if (g->breaker.state == BREAKER_HALF)
-        return g->breaker.probing;
+        return false; /* one request tries it just now: whoever leaves would cut it off */
     return e->trouble && e->failed_us - e->trouble_us >= TROUBLE_US &&
         now_us - e->failed_us < TROUBLE_US;
 }

@@ -87,6 +87,7 @@ static bool find(
     for (size_t i = 0; i < places_nr; i++) {
         *ret = place_of(t, i);
         if (ret->ep != but && able(t, ret, now) && !endpoint_away(ret->ep, now) &&
+            !ret->ep->gate.breaker.probing &&
             endpoint_wait_us(ret->ep, now) == 0)
             return true;
     }

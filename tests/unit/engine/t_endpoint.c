@@ -133,6 +133,10 @@ static void test_away(void **state)
     e->gate.breaker.open_until = start + 5 * s;
     assert_true(endpoint_away(e, start));
     assert_false(endpoint_away(e, start + 5 * s));
+    e->gate.breaker.state = BREAKER_HALF;
+    e->gate.breaker.probing = true; /* its trial must not be cut off */
+    assert_false(endpoint_away(e, start + 5 * s));
+    e->gate.breaker.probing = false;
     e->gate.breaker.state = BREAKER_CLOSED;
     endpoint_trouble(e, "network", "reset");
     assert_false(endpoint_away(e, start));

@@ -78,8 +78,10 @@ void checks_fate(struct checks *c, const struct port_http *x, enum world_net fat
         else if (x == c->trial)
             c->bad_us = c->w->now_us; /* those that were under way change nothing */
         break;
-    default:
-        break; /* no telling what the engine makes of it */
+    default: /* no telling what the engine makes of it: a trial may have closed the breaker */
+        if (x == c->trial)
+            c->bad_row = 0;
+        break;
     }
     if (x == c->trial || c->bad_row < BREAKER_ROW)
         c->trial = NULL;

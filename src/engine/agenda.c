@@ -54,11 +54,12 @@ void agenda_fini(struct agenda *a)
 
 uint64_t agenda_closed_us(const struct agenda *a, int64_t wall_us)
 {
-    const struct calendar_window *windows = a->window + a->maintenance;
+    const struct calendar_window *windows;
     int64_t at = wall_us;
 
     if (!a->window)
         return 0;
+    windows = a->window + a->maintenance;
     for (int i = 0; i < STEPS_MAX; i++) {
         if (calendar_open(a->window, a->maintenance, at))
             at = calendar_next(a->window, a->maintenance, at);

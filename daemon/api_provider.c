@@ -65,19 +65,6 @@ static json_t *view_provider(const struct endpoint *e)
     return v;
 }
 
-void api_providers_get(struct web_req *r, void *arg)
-{
-    struct daemon *d = arg;
-    json_t *items = json_array();
-    size_t n;
-    struct endpoint *e = engine_endpoints(d->engine, &n);
-
-    for (size_t i = 0; i < n; i++)
-        json_add(&items, view_provider(&e[i]));
-    api_reply(r, 200, json_pack("{s:s, s:s, s:o}", "apiVersion", "v1", "kind",
-                          "ProviderList", "items", items));
-}
-
 static struct endpoint *find(struct web_req *r, struct daemon *d)
 {
     struct endpoint *e = engine_endpoint(d->engine, web_part(r, 0));
@@ -87,12 +74,74 @@ static struct endpoint *find(struct web_req *r, struct daemon *d)
     return e;
 }
 
+/* ---- shown ---- */
+
+/* Trips through the store that a view waits for what was paused before a restart. The engine asks
+ * for that first of all, so two are enough, unless the disk is ill. */
+#define TRIPS_MAX 8
+
+struct show_api {
+    struct api a;
+    struct endpoint *ep; /* NULL: all */
+    unsigned trips;
+};
+
+static json_t *view_all(struct daemon *d)
+{
+    json_t *items = json_array();
+    size_t n;
+    struct endpoint *e = engine_endpoints(d->engine, &n);
+
+    for (size_t i = 0; i < n; i++)
+        json_add(&items, view_provider(&e[i]));
+    return json_pack(
+        "{s:s, s:s, s:o}", "apiVersion", "v1", "kind", "ProviderList", "items", items);
+}
+
+static void run_trip(struct port_call *c, struct port_db *db)
+{
+    (void)c;
+    (void)db;
+}
+
+static void show_step(struct op *op)
+{
+    struct show_api *s = bbt_container(op, struct show_api, a.op);
+
+    if (s->trips && !s->a.call.done)
+        return;
+    if (!engine_loaded(s->a.d->engine) && s->trips < TRIPS_MAX) {
+        s->trips++;
+        s->a.call = (struct port_call){.run = run_trip, .wake = &s->a.op};
+        port_db_run(&s->a.call);
+        return;
+    }
+    s->a.json = s->ep ? view_provider(s->ep) : view_all(s->a.d);
+    api_json(&s->a);
+}
+
+static void show(struct web_req *r, struct daemon *d, struct endpoint *e)
+{
+    struct show_api *s = (struct show_api *)(void *)api_new(r, d, sizeof *s);
+
+    if (!s)
+        return;
+    s->ep = e;
+    op_init(&s->a.op, loop_turnq(d->loop), show_step);
+    op_wake(&s->a.op);
+}
+
+void api_providers_get(struct web_req *r, void *arg)
+{
+    show(r, arg, NULL);
+}
+
 void api_provider_get(struct web_req *r, void *arg)
 {
     struct endpoint *e = find(r, arg);
 
     if (e)
-        api_reply(r, 200, view_provider(e));
+        show(r, arg, e);
 }
 
 /* ---- pause, resume ---- */

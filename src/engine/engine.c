@@ -552,6 +552,11 @@ const struct keep_ill *engine_ill(const struct engine *e)
     return e->ill.ill ? &e->ill : NULL;
 }
 
+bool engine_loaded(const struct engine *e)
+{
+    return e->rests.loaded;
+}
+
 struct endpoint *engine_endpoints(struct engine *e, size_t *ret_n)
 {
     *ret_n = e->ep_nr;

@@ -79,6 +79,9 @@ struct till *engine_purse(struct engine *e); /* to open an account beside the jo
 /* What is wrong with the store, or NULL: then nothing is sent and nothing is taken over. */
 const struct keep_ill *engine_ill(const struct engine *e);
 
+/* Is it known what was paused, and held, before the daemon was started? Soon after. */
+bool engine_loaded(const struct engine *e);
+
 /* Providers of the configuration, for display and for provider tests. */
 struct endpoint *engine_endpoints(struct engine *e, size_t *ret_n);
 struct endpoint *engine_endpoint(struct engine *e, const char *name);

@@ -2,7 +2,6 @@
 
 #include "spec/fit.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -87,8 +86,7 @@ static bool find(
     for (size_t i = 0; i < places_nr; i++) {
         *ret = place_of(t, i);
         if (ret->ep != but && able(t, ret, now) && !endpoint_away(ret->ep, now) &&
-            !ret->ep->gate.breaker.probing &&
-            endpoint_wait_us(ret->ep, now) == 0)
+            !ret->ep->gate.breaker.probing && endpoint_wait_us(ret->ep, now) == 0)
             return true;
     }
     return false;
@@ -164,13 +162,12 @@ bool standin_home(struct tune *t)
 }
 
 /* Its way leads home, or to the next that can stand in: where it is chosen anew. */
-static bool leave(struct tune *t, const struct bbt_err *err)
+static void leave(struct tune *t, const struct bbt_err *err)
 {
     char text[240];
 
     (void)snprintf(text, sizeof text, "leaves %.230s", err->msg);
     tune_again(t, REC_RUNNING, "working", "fallback", text);
-    return true;
 }
 
 bool standin_leaves(struct tune *t, const struct bbt_err *err)
@@ -184,7 +181,8 @@ bool standin_leaves(struct tune *t, const struct bbt_err *err)
         t->model->stale = true;
         *standin_like(t, t->model) = (struct like){0};
     }
-    return leave(t, err);
+    leave(t, err);
+    return true;
 }
 
 bool standin_takes(
@@ -199,7 +197,9 @@ bool standin_takes(
         t->model->shun_until = port_now_us() + SHUN_US;
     else if (!walled && rc != BBT_AGAIN)
         return false; /* the job's own failure, which another would tell, too */
-    return standin_look(t) || (t->standin && leave(t, err));
+    if (!standin_look(t) && t->standin)
+        leave(t, err);
+    return t->again.text[0];
 }
 
 bool standin_watches(const struct tune *t)

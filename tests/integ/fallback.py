@@ -65,6 +65,14 @@ class Context:
         session.wait_until("the job has moved", lambda: self.session.job(job).get(
             "live", {}).get("provider") == "spare")
 
+    def moved_job(self):
+        """A job whose provider goes away in the middle, when it stands at the spare."""
+        self.heal()
+        self.places["local"].spoil("hang_up", after=20)
+        job = self.submit("spare")
+        self.moved(job)
+        return job
+
     def heal(self):
         for p in self.places.values():
             p.spoil(None)
@@ -96,11 +104,7 @@ def outage(ctx):
 @case
 def home(ctx):
     """it comes back: the job goes home between two generations"""
-    ctx.heal()
-    local = ctx.places["local"]
-    local.spoil("hang_up", after=20)
-    job = ctx.submit("spare")
-    ctx.moved(job)
+    job = ctx.moved_job()
     ctx.heal()
     rec, prompt, log = ctx.finish(job)
     equal(prompt, ctx.calm, "prompt")
@@ -142,11 +146,8 @@ def stranger(ctx):
 @case
 def changed(ctx):
     """the provider comes back with other weights: the job ends at the other"""
-    ctx.heal()
     local = ctx.places["local"]
-    local.spoil("hang_up", after=20)
-    job = ctx.submit("spare")
-    ctx.moved(job)
+    job = ctx.moved_job()
     was, local.unix_path = local.unix_path, ctx.places["stranger"].unix_path
     ctx.heal()
     _, prompt, log = ctx.finish(job)
@@ -159,10 +160,7 @@ def changed(ctx):
 @case
 def restart(ctx):
     """the daemon is killed while the job is away from home, and the provider stays away"""
-    ctx.heal()
-    ctx.places["local"].spoil("hang_up", after=20)
-    job = ctx.submit("spare")
-    ctx.moved(job)
+    job = ctx.moved_job()
     ctx.session.kill_daemon()
     ctx.session.start_daemon()
     rec, prompt, _ = ctx.finish(job)

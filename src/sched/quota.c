@@ -33,7 +33,7 @@ void quota_init(struct quota *q, const struct quota_limits *limits)
         q->learned[d] = q->pending[d] = q->pace_us[d] = 0;
         q->foreign[d].amount = q->foreign[d].until_us = 0;
     }
-    slide_init(&q->log, QUOTA_MINUTE_US + QUOTA_JITTER_US);
+    slide_init(&q->log, QUOTA_MINUTE_US, QUOTA_JITTER_US);
     set_caps(q);
 }
 
@@ -123,15 +123,20 @@ void quota_back(struct quota *q, uint64_t tokens)
     }
 }
 
-void quota_sent(struct quota *q, uint64_t tokens, uint64_t now)
+uint64_t quota_sent(struct quota *q, uint64_t tokens, uint64_t now)
 {
     quota_back(q, tokens);
-    slide_add(&q->log, now, 1, tokens);
+    return slide_add(&q->log, now, 1, tokens);
+}
+
+void quota_answered(struct quota *q, uint64_t at, uint64_t now)
+{
+    slide_answered(&q->log, at, now);
 }
 
 void quota_more(struct quota *q, uint64_t tokens, uint64_t now)
 {
-    slide_add(&q->log, now, 0, tokens);
+    (void)slide_add(&q->log, now, 0, tokens);
     pace(q, SLIDE_TOKENS, tokens, now);
 }
 
@@ -174,5 +179,5 @@ void quota_learn(struct quota *q, unsigned dim, const struct quota_seen *seen, u
 
 void quota_restore(struct quota *q, uint64_t at, uint64_t requests, uint64_t tokens)
 {
-    slide_add(&q->log, at, requests, tokens);
+    (void)slide_add(&q->log, at, requests, tokens);
 }

@@ -5,7 +5,7 @@
  * of any size, because a sliding log decides (slide.h). A pace beside it keeps a minute's
  * allowance from leaving in its first second: some vendors look at one to ten seconds.
  *
- *   reserve (turn granted) --> sent (it leaves)
+ *   reserve (turn granted) --> sent (it leaves) --> answered (it has arrived before)
  *                          '-> back (it does not leave after all)
  *
  * A reservation counts in every window until it is one or the other. */
@@ -19,7 +19,8 @@
 
 #define QUOTA_NEVER UINT64_MAX
 #define QUOTA_MINUTE_US 60000000u
-/* Requests do not arrive as evenly as they leave: the log remembers so much longer. */
+/* Requests do not arrive as evenly as they leave: so much later one may be counted that is not
+ * answered yet. */
 #define QUOTA_JITTER_US 250000u
 
 struct quota_limits {
@@ -61,10 +62,14 @@ bool quota_fits(const struct quota *q, uint64_t tokens);
  * the end of a reservation can tell, or nothing ever will. */
 uint64_t quota_when(struct quota *q, uint64_t tokens, uint64_t now);
 
-/* One request of so many tokens is about to leave; it leaves now; it does not after all. */
+/* One request of so many tokens is about to leave; it does not after all. */
 void quota_reserve(struct quota *q, uint64_t tokens, uint64_t now);
-void quota_sent(struct quota *q, uint64_t tokens, uint64_t now);
 void quota_back(struct quota *q, uint64_t tokens);
+/* It leaves now. Returns the time by which the log knows it. */
+uint64_t quota_sent(struct quota *q, uint64_t tokens, uint64_t now);
+/* What was sent at `at`, as quota_sent() returned it, is answered: it need not be counted for
+ * as long as what may still be on its way. Once for each, or never. */
+void quota_answered(struct quota *q, uint64_t at, uint64_t now);
 /* A request was larger than it was reserved for; or smaller, sent at `at`. */
 void quota_more(struct quota *q, uint64_t tokens, uint64_t now);
 void quota_less(struct quota *q, uint64_t tokens, uint64_t at);

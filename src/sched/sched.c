@@ -317,8 +317,7 @@ void sched_sent(struct sched_item *item, uint64_t now)
 {
     assert(item->state == SCHED_SENT && item->reserved);
     item->reserved = false;
-    item->sent_us = now;
-    quota_sent(&item->flow->lane->quota, item->cost, now);
+    item->sent_us = quota_sent(&item->flow->lane->quota, item->cost, now);
 }
 
 void sched_settle(struct sched_item *item, uint64_t tokens, uint64_t now)
@@ -359,6 +358,12 @@ static void learn(struct sched_item *item, enum sched_outcome outcome, uint64_t 
         sched_hurry(lane, gate);
 }
 
+/* Does it prove that the request had arrived? */
+static bool spoke(enum sched_outcome outcome)
+{
+    return outcome == SCHED_GOOD || outcome == SCHED_THROTTLED || outcome == SCHED_OVERLOADED;
+}
+
 void sched_done(struct sched_item *item, enum sched_outcome outcome, uint64_t now)
 {
     struct sched_flow *f = item->flow;
@@ -370,6 +375,8 @@ void sched_done(struct sched_item *item, enum sched_outcome outcome, uint64_t no
     f->lane->inflight--;
     if (item->reserved)
         quota_back(&f->lane->quota, item->cost);
+    else if (!item->oversize && spoke(outcome))
+        quota_answered(&f->lane->quota, item->sent_us, now);
     if (item->reserved || item->oversize) /* it never left */
         f->clock -= price(f, item->cost);
     item->reserved = item->oversize = false;

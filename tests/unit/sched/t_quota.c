@@ -5,6 +5,7 @@
 #include "bits.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #define S UINT64_C(1000000)
 #define N 40000
@@ -34,6 +35,13 @@ static void most_in_a_minute(uint64_t *requests, uint64_t *tokens)
     }
 }
 
+static int by_time(const void *x, const void *y)
+{
+    uint64_t a = ((const struct sent *)x)->at, b = ((const struct sent *)y)->at;
+
+    return (a > b) - (a < b);
+}
+
 static void add(uint64_t at, uint64_t tokens)
 {
     assert_true(n < N);
@@ -50,7 +58,7 @@ static uint64_t send(struct quota *q, uint64_t tokens, uint64_t now, uint64_t la
         assert_true(quota_when(q, tokens, at - 1) > at - 1);
     assert_true(quota_when(q, tokens, at) == at);
     quota_reserve(q, tokens, at);
-    quota_sent(q, tokens, at + late);
+    (void)quota_sent(q, tokens, at + late);
     add(at + late, tokens);
     return at + late;
 }
@@ -201,7 +209,7 @@ static void estimates_are_put_right(void **state)
             continue;
         }
         quota_reserve(&q, taken, now);
-        quota_sent(&q, taken, now);
+        (void)quota_sent(&q, taken, now);
         guess[n % 16] = taken;
         add(now, truth);
         sum += truth;
@@ -210,6 +218,64 @@ static void estimates_are_put_right(void **state)
     assert_true(tokens <= 99000);
     print_message("# guesses of twice the truth: %.4f delivered\n", (double)sum / 500000);
     assert_true(sum >= 480000);
+}
+
+/* Sixteen at once, each answered within `latency`: by the times at which they arrive no minute has
+ * too much. Returns the share that was delivered. */
+static double arrivals(uint64_t latency)
+{
+    static struct quota q;
+    const struct quota_limits l = {.per_minute = {0, 100000}, .headroom = 0.01};
+    uint64_t now = 3 * S, end = now + 1200 * S, size = 1, requests, tokens, sum = 0;
+    struct {
+        uint64_t sent, answered;
+    } way[16] = {{0}};
+
+    quota_init(&q, &l);
+    for (n = 0; now < end;) {
+        uint64_t at = quota_when(&q, size, now), due = QUOTA_NEVER;
+        size_t next = 0, room = 16;
+
+        for (size_t i = 0; i < 16; i++) {
+            if (!way[i].answered) {
+                room = i;
+            } else if (way[i].answered < due) {
+                due = way[i].answered;
+                next = i;
+            }
+        }
+        if (due <= now) {
+            quota_answered(&q, way[next].sent, now);
+            way[next].answered = 0;
+        } else if (room < 16 && at <= now) {
+            uint64_t took = 1 + bits() % latency;
+
+            quota_reserve(&q, size, now);
+            way[room].sent = quota_sent(&q, size, now);
+            way[room].answered = now + took;
+            add(now + bits() % (took < QUOTA_JITTER_US ? took : QUOTA_JITTER_US), size);
+            sum += size;
+            size = 1 + bits() % 600;
+        } else {
+            now = room < 16 && at < due ? at : due;
+        }
+    }
+    qsort(all, n, sizeof *all, by_time);
+    most_in_a_minute(&requests, &tokens);
+    assert_true(tokens <= 99000);
+    return (double)sum / 2000000;
+}
+
+/* What is answered at once has arrived at once: there is nothing to be careful about. */
+static void answered_is_arrived(void **state)
+{
+    double quick, slow;
+
+    (void)state;
+    quick = arrivals(50000);
+    slow = arrivals(3000000);
+    print_message("# answers within 0.05 s: %.4f delivered; within 3 s: %.4f\n", quick, slow);
+    assert_true(quick >= 0.985 && slow >= 0.98 && quick > slow);
 }
 
 /* ---- what the server says ---- */
@@ -273,6 +339,7 @@ int main(void)
         cmocka_unit_test(too_large),
         cmocka_unit_test(over_a_restart),
         cmocka_unit_test(estimates_are_put_right),
+        cmocka_unit_test(answered_is_arrived),
         cmocka_unit_test(learned_limits),
         cmocka_unit_test(remaining),
     };

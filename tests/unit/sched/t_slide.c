@@ -36,11 +36,11 @@ static void never_short_hardly_long(void **state)
         unsigned gap = 1u << bits() % 9;
 
         n = 0;
-        slide_init(&s, SPAN);
+        slide_init(&s, SPAN, 0);
         while (n < N) {
             now += bits() % gap;
             all[n] = (struct entry){now, {1, bits() % 500}};
-            slide_add(&s, now, 1, all[n].amount[1]);
+            (void)slide_add(&s, now, 1, all[n].amount[1]);
             n++;
             if (n % 97)
                 continue;
@@ -54,6 +54,49 @@ static void never_short_hardly_long(void **state)
     }
 }
 
+/* Requests arrive between their leaving and their answer, and never later than the slack: what
+ * has arrived within the span always counts. Once all is answered nothing counts for longer than
+ * its answer asks. */
+static void counts_until_it_has_arrived(void **state)
+{
+    static struct slide s;
+    static uint64_t arrived[N], answered[N], known[N];
+    const uint64_t slack = 500;
+    size_t done = 0;
+
+    (void)state;
+    for (int run = 0; run < 40; run++) {
+        uint64_t now = 1000, wait = 1 + bits() % 2000, longest = 0;
+
+        slide_init(&s, SPAN, slack);
+        for (n = done = 0; n < N; n++) {
+            uint64_t in_window = 0;
+
+            now += bits() % 200;
+            for (; done < n && answered[done] <= now; done++)
+                if (answered[done]) /* some never are */
+                    slide_answered(&s, known[done], answered[done]);
+            slide_expire(&s, now);
+            for (size_t i = n; i-- > 0 && all[i].at + SPAN + slack > now;)
+                in_window += arrived[i] <= now && arrived[i] + SPAN > now ? all[i].amount[1] : 0;
+            assert_true(s.sum[SLIDE_TOKENS] >= in_window);
+            all[n] = (struct entry){now, {1, 1 + bits() % 500}};
+            known[n] = slide_add(&s, now, 1, all[n].amount[1]);
+            answered[n] = (n && answered[n - 1] > now ? answered[n - 1] : now) + bits() % wait;
+            longest = answered[n] - now > longest ? answered[n] - now : longest;
+            arrived[n] = now + bits() % (1 + (answered[n] - now < slack ? answered[n] - now : slack));
+            if (bits() % 50 == 0 && run % 2)
+                answered[n] = 0; /* lost */
+        }
+        if (run % 2)
+            continue;
+        for (; done < n; done++)
+            slide_answered(&s, known[done], answered[done]);
+        assert_true(slide_when(&s, SLIDE_TOKENS, 0, now) <=
+            now + (longest < slack ? longest : slack) + SPAN);
+    }
+}
+
 /* At the time that it names the sum is low enough, one tick before it is not. */
 static void says_when(void **state)
 {
@@ -63,10 +106,10 @@ static void says_when(void **state)
     for (int run = 0; run < 300; run++) {
         uint64_t now = 5;
 
-        slide_init(&s, SPAN);
+        slide_init(&s, SPAN, 0);
         for (int i = 0; i < 200; i++) {
             now += bits() % 600;
-            slide_add(&s, now, 1, bits() % 100);
+            (void)slide_add(&s, now, 1, bits() % 100);
         }
         for (int i = 0; i < 10; i++) {
             uint64_t most = bits() % 8000, when = slide_when(&s, SLIDE_TOKENS, most, now);
@@ -89,9 +132,9 @@ static void times_out_of_order(void **state)
     static struct slide s;
 
     (void)state;
-    slide_init(&s, SPAN);
+    slide_init(&s, SPAN, 0);
     for (int i = 0; i < 5000; i++)
-        slide_add(&s, 100 - (uint64_t)i % 50, 1, 2);
+        (void)slide_add(&s, 100 - (uint64_t)i % 50, 1, 2);
     assert_true(s.sum[SLIDE_REQUESTS] == 5000 && s.sum[SLIDE_TOKENS] == 10000);
     assert_true(slide_when(&s, SLIDE_REQUESTS, 4999, 100) == 100 + SPAN);
     assert_true(slide_when(&s, SLIDE_REQUESTS, 5000, 100) == 100);
@@ -105,6 +148,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(never_short_hardly_long),
+        cmocka_unit_test(counts_until_it_has_arrived),
         cmocka_unit_test(says_when),
         cmocka_unit_test(times_out_of_order),
     };

@@ -382,7 +382,6 @@ static bool is_done(struct play *p)
     return all_over(p) && user_quiet(&p->user) && user_heard(&p->user);
 }
 
-/* Some request is nearly always under way. */
 static const char *who_waits(struct play *p)
 {
     return !all_over(p)            ? "ends: jobs are left"
@@ -400,6 +399,7 @@ static void calm(struct play *p)
             world_start(w);
         if (n % 64 == 0) {
             check_pauses(p);
+            p->user.content = all_over(p);
             if (is_done(p))
                 break;
         }

@@ -375,7 +375,7 @@ void user_act(struct user *u)
     struct user_ask *q = NULL;
     uint64_t what = world_draw(u->w, 10);
 
-    if (what < 2) {
+    if (what < 2 || u->content) {
         listen_or_leave(u);
         return;
     }

@@ -48,6 +48,7 @@ struct user {
     struct user_job job[USER_JOBS];
     size_t jobs;
     bool calm; /* only resumes, looks, listens */
+    bool content; /* asks nothing more: what it has asked must be answered */
     unsigned cancels, purges;
     bool purger; /* purges, and so frees a key; else tries to use keys for other jobs */
     struct user_ask ask[USER_ASKS];

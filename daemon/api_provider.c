@@ -212,6 +212,15 @@ static void run_pause(struct port_call *c, struct port_db *db)
         c->rc = wake_jobs((struct store *)db, p->row.name, &c->err);
 }
 
+/* However it went: from now on the engine may write down what it knows. */
+static void pause_over(struct api *a)
+{
+    struct pause_api *p = bbt_container(a, struct pause_api, a);
+
+    p->ep->acting--;
+    op_wake(p->ep->channel->alarm);
+}
+
 static void pause_then(struct api *a)
 {
     struct pause_api *p = bbt_container(a, struct pause_api, a);
@@ -238,7 +247,9 @@ static void pause_or_resume(struct web_req *r, void *arg, bool pause)
 
     if (p) {
         p->a.then = pause_then;
+        p->a.free = pause_over;
         p->ep = e;
+        e->acting++;
         p->pause = pause;
         (void)snprintf(p->row.name, sizeof p->row.name, "%s", e->conf->name);
         if (pause) { /* one that the server has caused stays what it is */

@@ -53,6 +53,8 @@ struct endpoint {
     char pause_text[256];     /* the server's sentence; "" for USER */
     uint64_t changed, kept;   /* grows with every pause, hold and resume; in the store */
     bool was_paused;          /* as it is in the store */
+    unsigned acting; /* somebody's pause or resume is on its way to the store: what the engine
+                        knew before is not written behind it */
     uint64_t answered_us; /* last good answer, turn time; 0 = none yet */
     const char *trouble;  /* outcome of the last failure since then, or NULL */
     uint64_t trouble_us, failed_us; /* turn time of the first and of the last of them */

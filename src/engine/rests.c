@@ -135,7 +135,7 @@ static bool keep_endpoint(struct rests *r, struct endpoint *e)
 {
     struct rec_rest row = {.limit = 0};
 
-    if (e->kept == e->changed)
+    if (e->kept == e->changed || e->acting)
         return false;
     (void)snprintf(row.name, sizeof row.name, "%s", e->conf->name);
     r->event = NULL;

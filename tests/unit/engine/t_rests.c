@@ -177,6 +177,37 @@ static int64_t events_of(struct place *p, const char *kind)
     return found;
 }
 
+/* What somebody's pause or resume has written is not undone by what the engine knew before: it
+ * writes nothing until that has come back. */
+static void test_not_behind_an_act(void **state)
+{
+    struct place *p = calloc(1, sizeof *p);
+
+    (void)state;
+    assert_non_null(p);
+    place_open(p, (struct world_opts){0});
+    world_start(&p->w);
+    some_steps(p, 100);
+    endpoint_pause(fake(p), ENDPOINT_USER, "the bill comes first");
+    fake(p)->acting++; /* a resume is on its way to the store */
+    engine_poke(p->w.engine);
+    some_steps(p, 100);
+    assert_int_equal(events_of(p, "provider-paused"), 0);
+    world_crash(&p->w); /* it was answered, and no more than that */
+    world_start(&p->w);
+    some_steps(p, 100);
+    assert_string_equal(endpoint_why(fake(p), port_now_us()), "working");
+    endpoint_pause(fake(p), ENDPOINT_USER, "the bill comes first");
+    fake(p)->acting++;
+    some_steps(p, 100);
+    fake(p)->acting--; /* it failed: the pause stands, and is kept */
+    op_wake(fake(p)->channel->alarm);
+    some_steps(p, 100);
+    assert_int_equal(events_of(p, "provider-paused"), 1);
+    place_close(p);
+    free(p);
+}
+
 /* Watchers hear that a provider's event is durable, though no job has anything to tell. */
 static void test_told(void **state)
 {
@@ -328,6 +359,7 @@ int main(void)
         cmocka_unit_test(test_no_money),
         cmocka_unit_test(test_bad_key),
         cmocka_unit_test(test_by_hand),
+        cmocka_unit_test(test_not_behind_an_act),
         cmocka_unit_test(test_told),
         cmocka_unit_test(test_outage),
         cmocka_unit_test(test_limit),

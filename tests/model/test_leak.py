@@ -6,6 +6,7 @@ the text the shipped weights were trained on, and looks for every gloss in it, a
 inside other documents, with a search that shares nothing with the script's filter.
 Exits with 77 (skipped) and a reason where the Debian packages are absent.
 """
+import array
 import collections
 import hashlib
 import json
@@ -37,26 +38,30 @@ def words_of(text):
 
 
 class Stream:
-    """All words of the corpus in a row, and where the rarer ones stand."""
+    """All words of the corpus in a row, as numbers, and where the rarer ones stand."""
 
     def __init__(self, documents, wanted):
-        self.words, digest = [], hashlib.sha256()
+        self.words, self.number, digest = array.array("I"), {BREAK: 0}, hashlib.sha256()
         for _, text in documents:
             digest.update(text.encode() + b"\n")
-            self.words += words_of(text)
-            self.words.append(BREAK)
+            self.words.extend(self.numbers(words_of(text)))
+            self.words.append(0)
         self.sha256 = digest.hexdigest()
         self.counts = collections.Counter(self.words)
-        anchors = {self.anchor(gloss) for gloss in wanted}
+        anchors = {self.anchor(self.numbers(gloss)) for gloss in wanted}
         self.places = collections.defaultdict(list)
         for place, word in enumerate(self.words):
             if word in anchors:
                 self.places[word].append(place)
 
-    def anchor(self, gloss):
-        return min(gloss, key=lambda word: self.counts[word])
+    def numbers(self, words):
+        return array.array("I", [self.number.setdefault(w, len(self.number)) for w in words])
+
+    def anchor(self, numbers):
+        return min(numbers, key=lambda word: self.counts[word])
 
     def holds(self, gloss):
+        gloss = self.numbers(gloss)
         word = self.anchor(gloss)
         shift = gloss.index(word)
         return any(self.words[at - shift:at - shift + len(gloss)] == gloss

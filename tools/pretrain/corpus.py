@@ -28,7 +28,7 @@ PACKAGES = ("wordnet-base", "bible-kjv", "bible-kjv-text", "dict-devil", "dict-e
             "dict-gcide")
 DICTD = pathlib.Path("/usr/share/dictd")
 PARTS = {"noun": "n", "verb": "v", "adj": "a", "adv": "r"}
-WORDNET_VARIANTS = 2  # each synset is told this often, in different words
+WORDNET_VARIANTS = 6  # each synset is told this often, in different words
 NGRAM = 5  # words; no longer than the shortest gloss of the task
 
 Synset = collections.namedtuple("Synset", "part lemmas pointers gloss")

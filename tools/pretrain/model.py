@@ -28,6 +28,15 @@ class Precision:
     bf16 = False
 
 
+class Dropout:
+    """Share of the values that is dropped while training; 0 at any other time."""
+    share = 0.0
+
+
+def drop(x):
+    return F.dropout(x, Dropout.share) if Dropout.share else x
+
+
 def linear(x, weight, bias):
     if Precision.bf16:
         return F.linear(x.bfloat16(), weight.bfloat16(), bias.bfloat16())
@@ -48,7 +57,7 @@ class Branch(nn.Module):
         self.LayerNorm = nn.LayerNorm(size, eps)
 
     def forward(self, x, residual):
-        return self.LayerNorm(residual + self.dense(x).float())
+        return self.LayerNorm(residual + drop(self.dense(x).float()))
 
 
 class SelfAttention(nn.Module):
@@ -115,7 +124,7 @@ class Embeddings(nn.Module):
     def forward(self, words, offset=0):
         """words: word embeddings [rows, length, size]; positions start at offset."""
         places = self.position_embeddings.weight[offset:offset + words.shape[1]]
-        return self.LayerNorm(words + places + self.token_type_embeddings.weight[0])
+        return drop(self.LayerNorm(words + places + self.token_type_embeddings.weight[0]))
 
 
 class Encoder(nn.Module):

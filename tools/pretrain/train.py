@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Train the bundled masked language model on a CPU.
+"""Train the bundled masked language model.
 
-    tools/pretrain/train.py WORKDIR (--minutes M | --steps N) [--threads 2]
+    tools/pretrain/train.py WORKDIR (--minutes M | --steps N) [--device cuda] [--threads 2]
 
 WORKDIR holds corpus.txt and vocab.txt; checkpoint.pt and progress.json appear there. The learning
 rate rises over the first steps and then falls to zero at the end of the time or the
-steps given, so a run cannot be prolonged afterwards.
+steps given, so a run cannot be prolonged afterwards. With --tokens-only the text becomes
+tokens.npz, all that a run elsewhere needs beside the vocabulary.
 """
 import argparse
 import json
@@ -18,13 +19,12 @@ import torch
 from torch.nn import functional as F
 
 import init
-from model import CONFIG, BertForMaskedLM, Precision
+from model import CONFIG, BertForMaskedLM, Dropout, Precision
 from tokenizer import Tokenizer
 
 LENGTH = 64  # tokens of a row
 MASK_SHARE = 0.3  # of the words
 SPECIALS = 16  # ids below are special or unused
-KEEP_REST = 16  # a document's rest shorter than this is not carried into the next row
 HELD_OUT = 200  # every 200th document is for validation
 SHIFT_SHARE = 0.5  # rows that start at a random position instead of 0
 
@@ -42,43 +42,36 @@ def tokenise(workdir, tokenizer):
             ids.append(tokenizer.sep)
             starts.append(len(ids))
     ids, starts = np.array(ids, np.uint16), np.array(starts, np.int64)
-    np.savez(cache, ids=ids, starts=starts)
+    np.savez_compressed(cache, ids=ids, starts=starts)
     return ids, starts
 
 
 def pack(ids, starts, documents, cls):
-    """Rows of [CLS] and documents one after another, cut at the row's end."""
-    row, rows = [cls], []
-    for document in documents:
-        text = ids[starts[document]:starts[document + 1]].tolist()
-        while text:
-            room = LENGTH - len(row)
-            row += text[:room]
-            text = text[room:]
-            if len(row) == LENGTH:
-                rows.append(row)
-                row = [cls]
-                if len(text) < KEEP_REST:
-                    text = []
-    return torch.tensor(rows)
+    """Rows of [CLS] and what is next of all documents one after another."""
+    length = (starts[1:] - starts[:-1])[documents]
+    first = starts[documents] - np.cumsum(length) + length
+    stream = ids[np.repeat(first, length) + np.arange(length.sum())]
+    rows = stream[:len(stream) // (LENGTH - 1) * (LENGTH - 1)].reshape(-1, LENGTH - 1)
+    return torch.from_numpy(np.insert(rows.astype(np.int64), 0, cls, axis=1))
 
 
 class Masker:
     """Whole words: 80 % [MASK], 10 % a random piece, 10 % as they are."""
 
-    def __init__(self, tokenizer, seed):
-        self.mask = tokenizer.mask
+    def __init__(self, tokenizer, seed, device):
+        self.mask = torch.tensor(tokenizer.mask, device=device)
         self.size = len(tokenizer.pieces)
-        self.inner = torch.tensor([piece.startswith("##") for piece in tokenizer.pieces])
-        self.random = torch.Generator().manual_seed(seed)
+        self.inner = torch.tensor([piece.startswith("##") for piece in tokenizer.pieces],
+                                  device=device)
+        self.draws = {"generator": torch.Generator(device).manual_seed(seed), "device": device}
 
     def __call__(self, rows):
         word = torch.cumsum(~self.inner[rows], 1)  # number of each piece's word
-        draw = torch.rand(rows.shape, generator=self.random).gather(1, word.clamp(max=LENGTH - 1))
+        draw = torch.rand(rows.shape, **self.draws).gather(1, word.clamp(max=LENGTH - 1))
         chosen = (draw < MASK_SHARE) & (rows >= SPECIALS)
-        how = torch.rand(rows.shape, generator=self.random)
-        noise = torch.randint(SPECIALS, self.size, rows.shape, generator=self.random)
-        masked = torch.where(chosen & (how < 0.8), torch.tensor(self.mask), rows)
+        how = torch.rand(rows.shape, **self.draws)
+        noise = torch.randint(SPECIALS, self.size, rows.shape, **self.draws)
+        masked = torch.where(chosen & (how < 0.8), self.mask, rows)
         return torch.where(chosen & (how >= 0.9), noise, masked), chosen
 
 
@@ -90,8 +83,10 @@ def loss_of(model, masker, rows, offset):
 
 @torch.no_grad()
 def validate(model, tokenizer, rows):
-    masker = Masker(tokenizer, seed=5)
+    masker, share = Masker(tokenizer, 5, rows.device), Dropout.share
+    Dropout.share = 0.0
     losses = [loss_of(model, masker, part, 0).item() for part in rows.split(100)]
+    Dropout.share = share
     return sum(losses) / len(losses)
 
 
@@ -127,25 +122,25 @@ def save(model, path):
     os.replace(f"{path}.part", path)
 
 
-def batches(ids, starts, documents, cls, batch, rng):
+def batches(ids, starts, documents, cls, args, rng):
     """Endless batches; every epoch packs the documents in another order."""
     while True:
         rows = pack(ids, starts, rng.permutation(documents), cls)
-        rows = rows[torch.from_numpy(rng.permutation(len(rows)))]
-        for part in rows.split(batch):
-            if len(part) == batch:
+        rows = rows[torch.from_numpy(rng.permutation(len(rows)))].to(args.device)
+        for part in rows.split(args.batch):
+            if len(part) == args.batch:
                 yield part
 
 
 def train(args, model, tokenizer, ids, starts):
     rng = np.random.default_rng(args.seed)
     documents = np.arange(len(starts) - 1)
-    held = pack(ids, starts, documents[::HELD_OUT], tokenizer.cls)[:600]
+    held = pack(ids, starts, documents[::HELD_OUT], tokenizer.cls)[:600].to(args.device)
     seen = np.delete(documents, np.s_[::HELD_OUT])
-    masker = Masker(tokenizer, args.seed)
+    masker = Masker(tokenizer, args.seed, args.device)
     optimizer = make_optimizer(model, args.rate)
-    progress, mean = Progress(args), None
-    for rows in batches(ids, starts, seen, tokenizer.cls, args.batch, rng):
+    progress, mean = Progress(args), 0.0
+    for rows in batches(ids, starts, seen, tokenizer.cls, args, rng):
         if progress.done() >= 1:
             break
         for group in optimizer.param_groups:
@@ -157,11 +152,12 @@ def train(args, model, tokenizer, ids, starts):
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         progress.step += 1
-        mean = loss.item() if mean is None else 0.98 * mean + 0.02 * loss.item()
+        weight = max(0.02, 1 / progress.step)
+        mean = (1 - weight) * mean + weight * loss.detach()
         if progress.step % args.report == 0:
-            save(model, args.workdir / "checkpoint.pt")
+            save(model, args.out / "checkpoint.pt")
             report(args, progress, mean, validate(model, tokenizer, held))
-    save(model, args.workdir / "checkpoint.pt")
+    save(model, args.out / "checkpoint.pt")
     report(args, progress, mean, validate(model, tokenizer, held))
 
 
@@ -170,8 +166,10 @@ def report(args, progress, mean, held_loss):
     state = {"steps": progress.step, "tokens": tokens,
              "minutes": round(progress.seconds() / 60, 1),
              "tokens_per_second": round(tokens / progress.seconds()),
-             "train_loss": round(mean, 3), "held_out_loss": round(held_loss, 3)}
-    (args.workdir / "progress.json").write_text(json.dumps(state) + "\n")
+             "train_loss": round(mean.item(), 3), "held_out_loss": round(held_loss, 3),
+             "batch": args.batch, "rate": args.rate, "warmup": args.warmup,
+             "dropout": args.dropout, "device": args.device}
+    (args.out / "progress.json").write_text(json.dumps(state) + "\n")
     print(json.dumps(state), flush=True)
 
 
@@ -185,18 +183,26 @@ def main():
     parser.add_argument("--warmup", type=int, default=300)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--dropout", type=float, default=0.0)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--out", type=pathlib.Path, help="instead of WORKDIR")
+    parser.add_argument("--tokens-only", action="store_true")
     parser.add_argument("--report", type=int, default=250, help="steps between reports")
     args = parser.parse_args()
-    if not args.minutes and not args.steps:
+    if not (args.minutes or args.steps or args.tokens_only):
         parser.error("give --minutes or --steps")
+    args.out = args.out or args.workdir
+    args.out.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(args.threads)
-    Precision.bf16 = True
+    Precision.bf16, Dropout.share = True, args.dropout
     tokenizer = Tokenizer(args.workdir / "vocab.txt")
     ids, starts = tokenise(args.workdir, tokenizer)
     print(f"{len(ids)} tokens in {len(starts) - 1} documents", flush=True)
+    if args.tokens_only:
+        return
     model = BertForMaskedLM(dict(CONFIG, vocab_size=len(tokenizer.pieces)))
     init.initialise(model, ids.astype(np.int64), SPECIALS, args.seed)
-    train(args, model, tokenizer, ids, starts)
+    train(args, model.to(args.device), tokenizer, ids, starts)
 
 
 if __name__ == "__main__":

@@ -70,7 +70,7 @@ static void counts_until_it_has_arrived(void **state)
 
         slide_init(&s, SPAN, slack);
         for (n = done = 0; n < N; n++) {
-            uint64_t in_window = 0;
+            uint64_t in_window = 0, took;
 
             now += bits() % 200;
             for (; done < n && answered[done] <= now; done++)
@@ -83,8 +83,9 @@ static void counts_until_it_has_arrived(void **state)
             all[n] = (struct entry){now, {1, 1 + bits() % 500}};
             known[n] = slide_add(&s, now, 1, all[n].amount[1]);
             answered[n] = (n && answered[n - 1] > now ? answered[n - 1] : now) + bits() % wait;
-            longest = answered[n] - now > longest ? answered[n] - now : longest;
-            arrived[n] = now + bits() % (1 + (answered[n] - now < slack ? answered[n] - now : slack));
+            took = answered[n] - now;
+            longest = took > longest ? took : longest;
+            arrived[n] = now + bits() % (1 + (took < slack ? took : slack));
             if (bits() % 50 == 0 && run % 2)
                 answered[n] = 0; /* lost */
         }

@@ -28,15 +28,6 @@ class Precision:
     bf16 = False
 
 
-class Dropout:
-    """Share of the values that is dropped while training; 0 at any other time."""
-    share = 0.0
-
-
-def drop(x):
-    return F.dropout(x, Dropout.share) if Dropout.share else x
-
-
 def linear(x, weight, bias):
     if Precision.bf16:
         return F.linear(x.bfloat16(), weight.bfloat16(), bias.bfloat16())
@@ -51,13 +42,14 @@ class Dense(nn.Linear):
 class Branch(nn.Module):
     """A dense layer whose result is added to the residual and normalised."""
 
-    def __init__(self, size_in, size, eps):
+    def __init__(self, size_in, size, config):
         super().__init__()
         self.dense = Dense(size_in, size)
-        self.LayerNorm = nn.LayerNorm(size, eps)
+        self.LayerNorm = nn.LayerNorm(size, config["layer_norm_eps"])
+        self.dropout = nn.Dropout(config["hidden_dropout_prob"])
 
     def forward(self, x, residual):
-        return self.LayerNorm(residual + drop(self.dense(x).float()))
+        return self.LayerNorm(residual + self.dropout(self.dense(x).float()))
 
 
 class SelfAttention(nn.Module):
@@ -82,10 +74,11 @@ class SelfAttention(nn.Module):
 
 
 class Attention(nn.Module):
-    def __init__(self, size, heads, eps):
+    def __init__(self, config):
         super().__init__()
-        setattr(self, "self", SelfAttention(size, heads))
-        self.output = Branch(size, size, eps)
+        size = config["hidden_size"]
+        setattr(self, "self", SelfAttention(size, config["num_attention_heads"]))
+        self.output = Branch(size, size, config)
 
     def forward(self, x, bias):
         return self.output(getattr(self, "self")(x, bias), x)
@@ -101,11 +94,12 @@ class Intermediate(nn.Module):
 
 
 class Layer(nn.Module):
-    def __init__(self, size, heads, wide, eps):
+    def __init__(self, config):
         super().__init__()
-        self.attention = Attention(size, heads, eps)
+        size, wide = config["hidden_size"], config["intermediate_size"]
+        self.attention = Attention(config)
         self.intermediate = Intermediate(size, wide)
-        self.output = Branch(wide, size, eps)
+        self.output = Branch(wide, size, config)
 
     def forward(self, x, bias):
         x = self.attention(x, bias)
@@ -120,20 +114,19 @@ class Embeddings(nn.Module):
         self.position_embeddings = nn.Embedding(config["max_position_embeddings"], size)
         self.token_type_embeddings = nn.Embedding(config["type_vocab_size"], size)
         self.LayerNorm = nn.LayerNorm(size, config["layer_norm_eps"])
+        self.dropout = nn.Dropout(config["hidden_dropout_prob"])
 
     def forward(self, words, offset=0):
         """words: word embeddings [rows, length, size]; positions start at offset."""
         places = self.position_embeddings.weight[offset:offset + words.shape[1]]
-        return drop(self.LayerNorm(words + places + self.token_type_embeddings.weight[0]))
+        x = self.LayerNorm(words + places + self.token_type_embeddings.weight[0])
+        return self.dropout(x)
 
 
 class Encoder(nn.Module):
     def __init__(self, config):
         super().__init__()
-        self.layer = nn.ModuleList(
-            Layer(config["hidden_size"], config["num_attention_heads"],
-                  config["intermediate_size"], config["layer_norm_eps"])
-            for _ in range(config["num_hidden_layers"]))
+        self.layer = nn.ModuleList(Layer(config) for _ in range(config["num_hidden_layers"]))
 
     def forward(self, x, bias):
         for layer in self.layer:

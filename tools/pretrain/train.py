@@ -19,7 +19,7 @@ import torch
 from torch.nn import functional as F
 
 import init
-from model import CONFIG, BertForMaskedLM, Dropout, Precision
+from model import CONFIG, BertForMaskedLM, Precision
 from tokenizer import Tokenizer
 
 LENGTH = 64  # tokens of a row
@@ -83,10 +83,10 @@ def loss_of(model, masker, rows, offset):
 
 @torch.no_grad()
 def validate(model, tokenizer, rows):
-    masker, share = Masker(tokenizer, 5, rows.device), Dropout.share
-    Dropout.share = 0.0
+    masker = Masker(tokenizer, 5, rows.device)
+    model.eval()
     losses = [loss_of(model, masker, part, 0).item() for part in rows.split(100)]
-    Dropout.share = share
+    model.train()
     return sum(losses) / len(losses)
 
 
@@ -155,9 +155,9 @@ def train(args, model, tokenizer, ids, starts):
         weight = max(0.02, 1 / progress.step)
         mean = (1 - weight) * mean + weight * loss.detach()
         if progress.step % args.report == 0:
-            save(model, args.out / "checkpoint.pt")
+            save(model, args.workdir / "checkpoint.pt")
             report(args, progress, mean, validate(model, tokenizer, held))
-    save(model, args.out / "checkpoint.pt")
+    save(model, args.workdir / "checkpoint.pt")
     report(args, progress, mean, validate(model, tokenizer, held))
 
 
@@ -169,7 +169,7 @@ def report(args, progress, mean, held_loss):
              "train_loss": round(mean.item(), 3), "held_out_loss": round(held_loss, 3),
              "batch": args.batch, "rate": args.rate, "warmup": args.warmup,
              "dropout": args.dropout, "device": args.device}
-    (args.out / "progress.json").write_text(json.dumps(state) + "\n")
+    (args.workdir / "progress.json").write_text(json.dumps(state) + "\n")
     print(json.dumps(state), flush=True)
 
 
@@ -185,22 +185,20 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--dropout", type=float, default=0.0)
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--out", type=pathlib.Path, help="instead of WORKDIR")
     parser.add_argument("--tokens-only", action="store_true")
     parser.add_argument("--report", type=int, default=250, help="steps between reports")
     args = parser.parse_args()
     if not (args.minutes or args.steps or args.tokens_only):
         parser.error("give --minutes or --steps")
-    args.out = args.out or args.workdir
-    args.out.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(args.threads)
-    Precision.bf16, Dropout.share = True, args.dropout
+    Precision.bf16 = True
     tokenizer = Tokenizer(args.workdir / "vocab.txt")
     ids, starts = tokenise(args.workdir, tokenizer)
     print(f"{len(ids)} tokens in {len(starts) - 1} documents", flush=True)
     if args.tokens_only:
         return
-    model = BertForMaskedLM(dict(CONFIG, vocab_size=len(tokenizer.pieces)))
+    model = BertForMaskedLM(dict(CONFIG, vocab_size=len(tokenizer.pieces),
+                                 hidden_dropout_prob=args.dropout))
     init.initialise(model, ids.astype(np.int64), SPECIALS, args.seed)
     train(args, model.to(args.device), tokenizer, ids, starts)
 

@@ -376,12 +376,6 @@ static void storm(struct play *p)
     }
 }
 
-/* All jobs are over, all requests answered, all listeners content. */
-static bool is_done(struct play *p)
-{
-    return all_over(p) && user_quiet(&p->user) && user_heard(&p->user);
-}
-
 static const char *who_waits(struct play *p)
 {
     return !all_over(p)            ? "ends: jobs are left"
@@ -389,6 +383,7 @@ static const char *who_waits(struct play *p)
                                 : "reply: a request is not answered";
 }
 
+/* Until all jobs are over, all requests answered, and all listeners have heard everything. */
 static void calm(struct play *p)
 {
     struct world *w = &p->w;
@@ -400,7 +395,7 @@ static void calm(struct play *p)
         if (n % 64 == 0) {
             check_pauses(p);
             p->user.content = all_over(p);
-            if (is_done(p))
+            if (p->user.content && user_quiet(&p->user) && user_heard(&p->user))
                 break;
         }
         if (n > CALM_STEPS || !world_step(w))
